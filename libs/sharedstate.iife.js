@@ -145,9 +145,9 @@ var SHAREDSTATE = (() => {
     };
   }
   var malformed = (reason, path) => ({ kind: "malformed", reason, path });
-  var by_path = (list3) => new Map(Array.isArray(list3) ? (
+  var by_path = (list2) => new Map(Array.isArray(list2) ? (
     /** @type {any} */
-    list3.filter(Array.isArray)
+    list2.filter(Array.isArray)
   ) : []);
   var members = (value) => is_object(value) ? value : {};
   function is_object(value) {
@@ -201,9 +201,9 @@ var SHAREDSTATE = (() => {
     expect(typeof reset === "boolean", "reset", "true or false");
     return { remove, insert, reset };
   }
-  function expect_ids(list3, name, member = "") {
-    expect(Array.isArray(list3), name, "an array");
-    for (const [n, each] of list3.entries()) {
+  function expect_ids(list2, name, member = "") {
+    expect(Array.isArray(list2), name, "an array");
+    for (const [n, each] of list2.entries()) {
       expect(!member || is_object(each), `${name}[${n}]`, "an object");
       const id = member ? each.id : each;
       if (!id || typeof id !== "string")
@@ -318,25 +318,13 @@ var SHAREDSTATE = (() => {
   });
 
   // src/protocol/bounds.js
-  function fault_of(arg, text, bounds) {
-    const { message_bytes, items = Infinity, id_bytes, depth = Infinity } = bounds;
-    const [insert, remove, ids] = [arg?.insert, arg?.remove, arg?.if?.ids].map(list);
-    if (insert.length + remove.length > items || ids.length > items)
-      return new SharedStateError("too_many", `more than ${items} ids`);
-    const long = `longer than ${id_bytes} bytes of UTF-8`;
-    const may_nest = text.length > 2 * depth;
-    for (const [n, item] of insert.entries()) {
-      if (is_long(item?.id, id_bytes)) return bad_update(`insert[${n}].id`, long);
-      if (may_nest && nests_deeper(item, depth))
-        return bad_update(`insert[${n}]`, `nested more than ${depth} levels deep`);
-    }
-    for (const [n, id] of remove.entries())
-      if (is_long(id, id_bytes)) return bad_update(`remove[${n}]`, long);
-    return is_long(text, message_bytes) ? new SharedStateError("too_large", `the message has more than ${message_bytes} bytes`) : void 0;
+  var bounds_of = (limits) => Object.fromEntries(
+    Object.entries(members(limits)).filter(([, most]) => Number.isInteger(most) && most > 0)
+  );
+  function message_fault(text, { message_bytes = Infinity }) {
+    if (text.length * 3 <= message_bytes || new Blob([text]).size <= message_bytes) return void 0;
+    return new SharedStateError("too_large", `the message has more than ${message_bytes} bytes`);
   }
-  var is_long = (text, most = Infinity) => typeof text === "string" && text.length * 3 > most && new Blob([text]).size > most;
-  var list = (value) => Array.isArray(value) ? value : [];
-  var nests_deeper = (value, levels) => typeof value === "object" && value !== null && (levels === 0 || Object.values(value).some((each) => nests_deeper(each, levels - 1)));
 
   // src/protocol/requests.js
   var TOO_BIG = 1009;
@@ -377,30 +365,25 @@ var SHAREDSTATE = (() => {
       } catch (cause) {
         error = new SharedStateError("bad_update", "not JSON", {}, { cause });
       }
-      error ??= fault_of(arg, text, this.bounds);
+      error ??= message_fault(text, this.bounds);
       const full = this.#waiting.length >= this.#max_waiting || this.#waiting_length + text.length > MAX_WAITING_LENGTH;
       if (full && (!this.connected || this.held))
         error ??= new SharedStateError("too_many", "not connected, or not signed in; queue full");
       if (error) return [settled(ticket, error)];
       this.#waiting.push({ tunnel, ticket, text, age: 0 });
       this.#waiting_length += text.length;
-      return this.#fill();
+      return this.#fill([]);
     }
     /**
      * What is known of the connection has changed.
      *
      * @param {{bounds: import("./bounds.js").Bounds, held: boolean}} session
-     * @returns {Effect[]} what may be sent now
+     * @param {Effect[]} out
      */
-    adjust({ bounds, held }) {
+    adjust({ bounds, held }, out) {
       this.bounds = bounds;
       this.held = held;
-      return this.#fill();
-    }
-    /** @returns {Effect[]} */
-    connection_opened() {
-      this.connected = true;
-      return this.#fill();
+      this.#fill(out);
     }
     /**
      * @param {Closing} [closing]
@@ -441,30 +424,31 @@ var SHAREDSTATE = (() => {
       return true;
     }
     /**
-     * @param {Reply} reply
-     * @returns {Effect[]} empty if it does not answer a request
+     * @param {Reply} reply ignored if it does not answer a request
+     * @param {Effect[]} out
      */
-    receive(reply2) {
+    receive(reply2, out) {
       const request = this.sent.get(reply2.tunnel);
-      if (!request) return [];
+      if (!request) return;
       this.sent.delete(reply2.tunnel);
-      const over = settled(request.ticket, reply2.ok ? void 0 : error_of(reply2), reply2.data);
-      return this.sent.size > this.#window / 2 ? [over] : [over, ...this.#fill()];
+      out.push(settled(request.ticket, reply2.ok ? void 0 : error_of(reply2), reply2.data));
+      if (this.sent.size <= this.#window / 2) this.#fill(out);
     }
     get #window() {
       const { unanswered = Infinity } = this.bounds;
       return Math.max(1, Math.min(WINDOW, unanswered - RESERVED));
     }
-    /** @returns {Effect[]} */
-    #fill() {
+    /** @param {Effect[]} out @returns {Effect[]} */
+    #fill(out) {
       const room = this.#window - this.sent.size;
-      if (!this.connected || this.held || room <= 0) return [];
-      return this.#waiting.splice(0, room).map((request) => {
+      if (!this.connected || this.held || room <= 0) return out;
+      for (const request of this.#waiting.splice(0, room)) {
         const { tunnel, text } = request;
         this.sent.set(tunnel, request);
         this.#waiting_length -= text.length;
-        return send_text(text);
-      });
+        out.push(send_text(text));
+      }
+      return out;
     }
   };
   function longest(requests) {
@@ -482,13 +466,10 @@ var SHAREDSTATE = (() => {
 
   // src/protocol/session.js
   var LATER = ["unavailable", "internal", "too_many"];
-  var token_wanted = (reason) => ({ kind: "token_wanted", reason });
   var Session = class {
     #key;
     /** @type {Bounds} what the server takes, as far as it has said */
     bounds = {};
-    /** @type {unknown[]} what the server can do beyond level 2 */
-    features = [];
     /** Whether the application's requests wait for a token to be accepted. */
     held = false;
     /** Whether the server has said anything on this connection. */
@@ -497,7 +478,10 @@ var SHAREDSTATE = (() => {
     #asked = 0;
     /** @type {string | undefined} the tunnel of the latest request */
     #unanswered;
+    /** Ticks since it was sent, or refused. */
     #age = 0;
+    /** How many of them an answer may take. */
+    #limit = Infinity;
     /** @type {string | null | undefined} as shown last */
     #token;
     /** Whether the server has ever answered. */
@@ -510,27 +494,34 @@ var SHAREDSTATE = (() => {
     constructor(key) {
       this.#key = key;
     }
-    /** @param {string | null} [token] @returns {Effect[]} */
-    connection_opened(token) {
+    /**
+     * Whether the server may yet accept another token than the one that it has refused, or has not answered. Not for
+     * longer than an answer may take.
+     */
+    get undecided() {
+      return this.held && !this.#gave_up && this.#age <= this.#limit;
+    }
+    /** @param {string | null | undefined} token @param {Effect[]} out */
+    connection_opened(token, out) {
       this.#connected = true;
       this.heard = this.#again = this.#gave_up = false;
       const avoid = this.#avoid && token === void 0;
       this.#avoid = false;
       this.held = !!this.#key && typeof token === "string";
       this.#token = token;
-      return avoid ? [] : this.#ask();
+      if (!avoid) this.#ask(out);
     }
     connection_lost() {
       this.#avoid = !!this.#unanswered && !this.heard && !this.#known;
       this.#unanswered = void 0;
       this.#connected = this.held = false;
     }
-    /** @param {string | null} token @returns {Effect[]} */
-    sign_in(token) {
+    /** @param {string | null} token @param {Effect[]} out */
+    sign_in(token, out) {
       this.#token = token;
       if (token === null) this.held = false;
-      if (this.#connected) return this.#ask();
-      return token === null ? [identified()] : [];
+      if (this.#connected) this.#ask(out);
+      else if (token === null) out.push(identified());
     }
     /**
      * A tick has passed.
@@ -539,82 +530,81 @@ var SHAREDSTATE = (() => {
      * @returns {boolean} whether a server that knows sessions owes an answer; any other counts as one that knows none
      */
     tick(limit) {
-      const late = !!this.#unanswered && this.#age++ >= limit;
+      this.#limit = limit;
+      const late = this.#age++ >= limit && !!this.#unanswered;
       if (late) this.overtaken();
       return late && this.#known;
     }
-    /** @returns {Effect[]} */
-    #ask() {
-      if (!this.#key) return [];
+    /** @param {Effect[]} out */
+    #ask(out) {
+      if (!this.#key) return;
       this.#age = 0;
       const tunnel = this.#unanswered = `session${this.#asked++}`;
       const arg = { key: this.#key, token: this.#token };
-      return [send_text(encode_request("PUT", "/session", arg, tunnel))];
+      out.push(send_text(encode_request("PUT", "/session", arg, tunnel)));
     }
-    /**
-     * The server has answered what was asked later: it knows no sessions, if it has not answered.
-     *
-     * @returns {boolean} whether that is news
-     */
+    /** The server has answered what was asked later: it knows no sessions, if it has not answered. */
     overtaken() {
-      if (!this.#unanswered || this.#known) return false;
+      if (!this.#unanswered || this.#known) return;
       this.#unanswered = void 0;
       this.held = false;
-      return true;
     }
     /**
      * @param {Reply} reply
-     * @returns {Effect[] | undefined} undefined: it is not the answer, or a later one counts
+     * @param {Effect[]} out
+     * @returns {boolean} whether it is the answer: no later one counts
      */
-    receive(reply2) {
-      if (!this.#unanswered || reply2.tunnel !== this.#unanswered) return void 0;
+    answered(reply2, out) {
+      if (!this.#unanswered || reply2.tunnel !== this.#unanswered) return false;
       this.#unanswered = void 0;
-      if (!reply2.ok) return this.#refused(reply2);
-      const { features, limits, user, expires } = members(reply2.data);
+      if (reply2.ok) this.#accepted(members(reply2.data), out);
+      else this.#refused(reply2, out);
+      return true;
+    }
+    /** @param {Record<string, any>} data @param {Effect[]} out */
+    #accepted({ limits, user, expires }, out) {
       this.#known = true;
       this.#again = this.#gave_up = this.held = false;
-      this.features = Array.isArray(features) ? features : [];
-      this.bounds = Object.fromEntries(
-        Object.entries(members(limits)).filter(([, most]) => Number.isInteger(most) && most > 0)
-      );
-      return [identified(user, expires)];
+      this.bounds = bounds_of(limits);
+      out.push(identified(user, expires));
     }
-    /** @param {Reply} reply @returns {Effect[]} */
-    #refused(reply2) {
+    /** @param {Reply} reply @param {Effect[]} out */
+    #refused(reply2, out) {
       const error = error_of(reply2);
       const { code } = error;
       const { reason } = reply2.error;
       const later = LATER.includes(code);
-      if (typeof this.#token === "string" && (later || code === "unauthenticated")) {
-        this.#known = true;
-        if (later || reason === "unavailable") return [token_wanted("unavailable")];
-        if (this.#again || reason === "revoked") {
-          this.#gave_up = true;
-          return [{ kind: "unauthenticated", error }];
-        }
-        this.#again = true;
-        return [token_wanted(typeof reason === "string" ? reason : "invalid")];
+      if (typeof this.#token !== "string" || !(later || code === "unauthenticated")) {
+        this.held = this.#known = false;
+        this.bounds = {};
+        out.push(identified());
+        return;
       }
-      this.held = this.#known = false;
-      this.features = [];
-      this.bounds = {};
-      return [identified()];
+      this.#known = true;
+      this.#age = 0;
+      if (later || reason === "unavailable") {
+        out.push(token_wanted("unavailable"));
+      } else if (this.#again || reason === "revoked") {
+        this.#gave_up = true;
+        if (this.held) out.push(identified());
+        out.push({ kind: "unauthenticated", error });
+      } else {
+        this.#again = true;
+        out.push(token_wanted(typeof reason === "string" ? reason : "invalid"));
+      }
     }
-    /**
-     * @param {Told} message
-     * @returns {Effect[]}
-     */
-    told({ user, expires, reason }) {
-      if (!this.#connected) return [];
-      const effects = [identified(user, expires)];
-      const has_token = typeof this.#token === "string";
-      if (reason === "expired") this.held = has_token;
-      const over = reason === "expired" || reason === "expires";
-      if (over && has_token && !this.#unanswered && !this.#gave_up)
-        effects.push(token_wanted(reason));
-      return effects;
+    /** @param {Told} message @param {Effect[]} out */
+    told({ user, expires, reason }, out) {
+      if (!this.#connected) return;
+      out.push(identified(user, expires));
+      const over = reason === "expired";
+      if (typeof this.#token !== "string") return;
+      if (over) this.held = true;
+      if ((over || reason === "expires") && !this.#unanswered && !this.#gave_up)
+        out.push(token_wanted(reason));
     }
   };
+  var token_wanted = (reason) => ({ kind: "token_wanted", reason });
   var identified = (user, expires) => ({
     kind: "identified",
     user: typeof user?.id === "string" ? user : null,
@@ -645,6 +635,8 @@ var SHAREDSTATE = (() => {
     /** @type {object | undefined} what the timer is for */
     #term;
     #failures = 0;
+    /** Whether the server knows a user, and nothing is the matter with the token. */
+    #accepted = false;
     /** @param {string | TokenFunction | undefined} source @param {Shower} shower */
     constructor(source, shower) {
       this.#source = source;
@@ -678,8 +670,9 @@ var SHAREDSTATE = (() => {
       this.#stopped = true;
       this.#rest();
     }
-    /** Ask again, whatever came of it before. */
+    /** Ask again, whatever came of it before, unless somebody is signed in. */
     resume() {
+      if (this.#accepted) return;
       this.#stopped = false;
       if (this.#open) this.wanted("connect");
     }
@@ -690,23 +683,19 @@ var SHAREDSTATE = (() => {
      */
     wanted(reason) {
       this.#rest();
-      const later = reason === "unavailable";
       if (this.#stopped || this.#source === void 0) return;
-      if (typeof this.#source === "string" && !later && reason !== "connect") {
-        if (reason !== "expires") this.#shower.failed();
-      } else if (later) {
-        this.#after(backoff(this.#failures++), reason);
-      } else {
-        this.#show(this.#ask(reason));
-      }
+      if (reason === "unavailable") this.#after(backoff(this.#failures++), reason);
+      else this.#show(this.#ask(reason));
     }
     /**
-     * A token was accepted, if there was one.
+     * The server has said whose the connection is.
      *
+     * @param {unknown} user null for nobody
      * @param {number | null} expires by the server's clock
      */
-    accepted(expires) {
+    accepted(user, expires) {
       this.#rest();
+      this.#accepted = user !== null;
       this.#failures = 0;
       if (expires === null || typeof this.#source !== "function" || this.#stopped) return;
       const term = this.#term = {};
@@ -722,6 +711,7 @@ var SHAREDSTATE = (() => {
     #rest() {
       clearTimeout(this.#timer);
       this.#term = void 0;
+      this.#accepted = false;
     }
     /** @param {number} pause in milliseconds @param {string} reason */
     #after(pause2, reason) {
@@ -739,7 +729,7 @@ var SHAREDSTATE = (() => {
           if (!mine()) return;
           if (error instanceof Unauthorized || this.#stopped) {
             this.#stopped = true;
-            this.#shower.failed();
+            this.#shower.none();
           } else {
             this.#shower.failed(error);
           }
@@ -871,12 +861,12 @@ var SHAREDSTATE = (() => {
     /** @type {object | undefined} what was asked for */
     sub;
     /** @type {"nothing" | "change" | "snapshot"} what was requested and has not arrived yet */
-    #awaited = "snapshot";
+    awaited = "snapshot";
     /** @type {Notification | undefined} the parts that have arrived, joined */
     #parts;
     #max_snapshot;
-    /** Whether it was refused, or ended, for the sake of who asked. */
-    denied = false;
+    /** @type {SharedStateError | undefined} why it was refused, or ended, if for the sake of who asked */
+    denial;
     /**
      * @param {string} path
      * @param {Replica} replica
@@ -895,10 +885,9 @@ var SHAREDSTATE = (() => {
     ask(resume) {
       const { epoch, version: version2 } = this.replica;
       this.state = "asked";
-      this.denied = false;
-      this.#parts = void 0;
+      this.denial = this.#parts = void 0;
       const known = resume && epoch !== void 0 && version2 !== void 0;
-      this.#awaited = known ? "change" : "snapshot";
+      this.awaited = known ? "change" : "snapshot";
       this.sub = { since: known ? { epoch, version: version2 } : void 0, parts: true };
     }
     /** Whether the server keeps it, or was asked to. */
@@ -907,49 +896,56 @@ var SHAREDSTATE = (() => {
     }
     /**
      * @param {SharedStateError} error
+     * @param {Effect[]} out
      * @param {boolean} [ended] whether the server has ended it
-     * @returns {Effect[]}
      */
-    refuse(error, ended = false) {
+    refuse(error, out, ended) {
       this.state = "refused";
-      this.denied = ended || error.code === "unauthenticated" || error.code === "forbidden";
-      return [...this.denied ? this.forget() : [], { kind: "refused", path: this.path, error }];
+      if (ended || error.code === "unauthenticated" || error.code === "forbidden") {
+        this.denial = error;
+        this.forget(out);
+      }
+      out.push({ kind: "refused", path: this.path, error });
+    }
+    /**
+     * Keep what is held until it is decided who the user is.
+     *
+     * @param {SharedStateError} error why nobody may read it
+     */
+    wait(error) {
+      this.state = "idle";
+      this.denial = error;
     }
     /**
      * Hold nothing any more, at no state.
      *
-     * @returns {Effect[]}
+     * @param {Effect[]} out
      */
-    forget() {
-      const diffs = this.replica.apply({ remove: [], insert: [], reset: true });
-      this.replica.epoch = this.replica.version = this.#parts = void 0;
-      return diffs.length > 0 ? [{ kind: "changed", path: this.path, diffs }] : [];
-    }
-    /**
-     * What to do about a gap.
-     *
-     * @param {string | undefined} epoch epoch of the notification that revealed it, if known
-     * @returns {"resume" | "restart" | "refuse"}
-     */
-    after_gap(epoch) {
-      if (this.#awaited === "snapshot") return "refuse";
-      return this.#awaited === "nothing" && epoch === this.replica.epoch ? "resume" : "restart";
+    forget(out) {
+      this.#change({ remove: [], insert: [], reset: true }, void 0, void 0, out);
+      this.#parts = void 0;
     }
     /**
      * @param {Notification} next
-     * @returns {Outcome}
+     * @param {Effect[]} out
+     * @returns {"gap" | "too_large" | undefined} what is the matter with it; else it was applied, ignored, or is kept
+     *   until the remaining parts arrive
      */
-    receive(next) {
-      if (!this.in_force) return [];
+    receive(next, out) {
+      if (!this.in_force) return void 0;
       const parts = this.#parts;
       this.#parts = void 0;
       const continues = parts && parts.epoch === next.epoch && parts.version === next.version;
-      if (!continues && !this.#acceptable(next)) return this.state === "subscribed" ? "gap" : [];
+      if (!continues && !this.#acceptable(next))
+        return this.state === "subscribed" ? "gap" : void 0;
       const whole = continues ? join(parts, next) : next;
-      if (!next.more) return this.#apply(whole);
-      if (whole.size > this.#max_snapshot) return "too_large";
-      this.#parts = whole;
-      return [];
+      if (!next.more) {
+        this.#apply(whole, out);
+      } else {
+        if (whole.size > this.#max_snapshot) return "too_large";
+        this.#parts = whole;
+      }
+      return void 0;
     }
     /**
      * @param {Notification} next
@@ -960,19 +956,29 @@ var SHAREDSTATE = (() => {
       if (base === void 0) return this.state === "subscribed";
       return epoch === this.replica.epoch && base === this.replica.version;
     }
+    /** @param {Notification} whole @param {Effect[]} out */
+    #apply({ update, epoch, version: version2 }, out) {
+      const { path, awaited } = this;
+      const has_changed = this.#change(update, epoch, version2, out);
+      this.awaited = "nothing";
+      if (awaited !== "nothing") out.push({ kind: "synced", path });
+      else if (!has_changed) out.push({ kind: "moved", path });
+    }
     /**
-     * @param {Notification} whole
-     * @returns {Effect[]}
+     * @param {Update} update
+     * @param {string | undefined} epoch
+     * @param {number | undefined} version
+     * @param {Effect[]} out
+     * @returns {boolean} whether that changed an item
      */
-    #apply({ path, update, epoch, version: version2 }) {
-      const diffs = this.replica.apply(update);
-      this.replica.epoch = epoch;
-      this.replica.version = version2;
-      const effects = [];
-      if (diffs.length > 0) effects.push({ kind: "changed", path, diffs });
-      if (this.#awaited !== "nothing") effects.push({ kind: "synced", path });
-      this.#awaited = "nothing";
-      return effects.length > 0 ? effects : [{ kind: "moved", path }];
+    #change(update, epoch, version2, out) {
+      const { path, replica } = this;
+      const diffs = replica.apply(update);
+      replica.epoch = epoch;
+      replica.version = version2;
+      if (diffs.length === 0) return false;
+      out.push({ kind: "changed", path, diffs });
+      return true;
     }
   };
   function join(first, next) {
@@ -982,31 +988,242 @@ var SHAREDSTATE = (() => {
     return first;
   }
 
+  // src/protocol/subscriptions.js
+  var Subscriptions = class {
+    /**
+     * The protocol level that the server has shown. Until it is 2, the server may know only whole lists of subscriptions.
+     * @type {1 | 2 | undefined}
+     */
+    level;
+    /** Paths that the server takes at most, as it has said. */
+    #most = Infinity;
+    /** Whether some wait because there are more. */
+    #full = false;
+    #connected = false;
+    /** @type {Map<unknown, Subscription>} */
+    #by_path = /* @__PURE__ */ new Map();
+    #asked = 0;
+    /**
+     * Requests without an answer: what they name, and ticks since. By tunnel.
+     * @type {Map<unknown, {named: Subscription[], age: number}>}
+     */
+    unanswered = /* @__PURE__ */ new Map();
+    #max_snapshot;
+    /** @param {number} max_snapshot characters of JSON text that the parts of one snapshot may have */
+    constructor(max_snapshot) {
+      this.#max_snapshot = max_snapshot;
+    }
+    /** @param {Effect[]} out */
+    connection_opened(out) {
+      this.#connected = true;
+      this.#subscribe(this.#all(), true, out);
+    }
+    connection_lost() {
+      this.#connected = false;
+      this.unanswered.clear();
+      for (const each of this.#all()) each.state = "idle";
+    }
+    /**
+     * Keep a replica in sync with a collection; if it is already held, ask for it again only if it was refused.
+     *
+     * @param {string} path normalised
+     * @param {Replica} replica
+     * @param {Effect[]} out
+     */
+    acquire(path, replica, out) {
+      let subscription = this.#by_path.get(path);
+      if (subscription?.in_force) return;
+      subscription ??= new Subscription(path, replica, this.#max_snapshot);
+      this.#by_path.set(path, subscription);
+      this.#subscribe([subscription], true, out);
+    }
+    /** @param {string} path normalised @param {Effect[]} out */
+    release(path, out) {
+      const subscription = this.#by_path.get(path);
+      if (!subscription) return;
+      this.#by_path.delete(path);
+      this.#unsubscribe(subscription, out);
+      this.#use_room(out);
+    }
+    /**
+     * Ask for so many paths at a time, as the server has said.
+     *
+     * @param {number | undefined} most
+     * @param {Effect[]} out
+     */
+    adjust(most = Infinity, out) {
+      this.#most = most;
+      this.#use_room(out);
+    }
+    /**
+     * Ask again for what the former user was denied.
+     *
+     * @param {Effect[]} out
+     */
+    user_changed(out) {
+      const denied = this.#all().filter((each) => each.denial);
+      this.#subscribe(denied, true, out);
+    }
+    /**
+     * There is no user: let go what was kept until that was decided.
+     *
+     * @param {Effect[]} out
+     */
+    let_go(out) {
+      for (const each of this.#all())
+        if (each.denial && each.state === "idle") each.refuse(each.denial, out);
+    }
+    /**
+     * @param {Notification} notification
+     * @param {Effect[]} out
+     * @returns {boolean} false if there is a gap before it
+     */
+    notified(notification2, out) {
+      const { path, epoch } = notification2;
+      this.level = epoch === void 0 ? 1 : 2;
+      const subscription = this.#by_path.get(path);
+      if (!subscription) return true;
+      const trouble = subscription.receive(notification2, out);
+      if (trouble === "too_large")
+        this.#give_up(subscription, trouble, "its parts exceed max_snapshot", out);
+      return trouble !== "gap";
+    }
+    /**
+     * The server has ended a subscription.
+     *
+     * @param {End} message
+     * @param {Effect[]} out
+     */
+    ended({ path, error }, out) {
+      const subscription = this.#by_path.get(path);
+      if (subscription?.state === "asked") subscription.forget(out);
+      if (subscription?.state !== "subscribed") return;
+      subscription.refuse(error_of({ data: `${path}: ended by the server`, error }), out, true);
+      this.#use_room(out);
+    }
+    /**
+     * Subscribe anew, if subscribed, because something was missed; in two requests, because a server may consider a path
+     * that one request removes and inserts as subscribed already, and send nothing.
+     *
+     * @param {unknown} path
+     * @param {string | undefined} epoch of what revealed it; undefined: as held
+     * @param {Effect[]} out
+     */
+    missed(path, epoch, out) {
+      const subscription = this.#by_path.get(path);
+      if (subscription?.state !== "subscribed") return;
+      const { awaited, replica } = subscription;
+      if (awaited === "snapshot")
+        return this.#give_up(subscription, "bad_message", "the server sent no snapshot", out);
+      const resume = awaited === "nothing" && (epoch ?? replica.epoch) === replica.epoch;
+      this.#unsubscribe(subscription, out);
+      this.#subscribe([subscription], resume, out);
+    }
+    /**
+     * Handle the server's answer to `PUT /subs`: it lists what the request named and is subscribed now. More may be in
+     * the list, from a server that does not know `brief`.
+     *
+     * @param {Reply} reply
+     * @param {boolean} undecided whether it may still turn out who the user is
+     * @param {Effect[]} out
+     */
+    answered(reply2, undecided, out) {
+      const request = this.unanswered.get(reply2.tunnel);
+      if (!request) return;
+      this.unanswered.delete(reply2.tunnel);
+      const accepted = by_path(reply2.data);
+      const errors = by_path(reply2.errors);
+      for (const subscription of request.named) {
+        const { path, state } = subscription;
+        const asked = state === "asked" && subscription.tunnel === reply2.tunnel;
+        const listed = accepted.has(path) || !Array.isArray(reply2.data);
+        if (reply2.ok && listed) {
+          if (asked) subscription.state = "subscribed";
+        } else if (asked || reply2.ok && state === "subscribed") {
+          const error = members(errors.get(path) ?? { code: "refused" });
+          const reason = error_of(reply2.ok ? { data: `${path}: not subscribed`, error } : reply2);
+          if (undecided && reason.code === "unauthenticated") subscription.wait(reason);
+          else subscription.refuse(reason, out);
+        }
+      }
+      this.#use_room(out);
+    }
+    #all() {
+      return [...this.#by_path.values()];
+    }
+    /**
+     * Ask for paths that wait, if there may be room for them.
+     *
+     * @param {Effect[]} out
+     */
+    #use_room(out) {
+      if (!this.#full) return;
+      this.#full = false;
+      const waiting = this.#all().filter(({ state, denial }) => state === "idle" && !denial);
+      this.#subscribe(waiting, true, out);
+    }
+    /**
+     * @param {Subscription[]} subscriptions
+     * @param {boolean} resume
+     * @param {Effect[]} out
+     */
+    #subscribe(subscriptions, resume, out) {
+      if (this.#by_path.size > this.#most) {
+        this.#full = true;
+        const taken = this.#all().filter((each) => each.in_force).length;
+        for (const each of subscriptions.splice(Math.max(0, this.#most - taken))) each.state = "idle";
+      }
+      if (!this.#connected || subscriptions.length === 0) return;
+      for (const each of subscriptions) each.ask(resume);
+      this.#change(subscriptions, void 0, out);
+    }
+    /** @param {Subscription} subscription @param {Effect[]} out */
+    #unsubscribe(subscription, out) {
+      subscription.state = "idle";
+      if (this.#connected) this.#change(void 0, [subscription.path], out);
+    }
+    /**
+     * Change the server's list of subscriptions. Once the server is known to speak level 2, request and answer are about
+     * the change alone, however many subscriptions there are.
+     *
+     * @param {Subscription[] | undefined} named now in force
+     * @param {string[] | undefined} remove paths no longer in force
+     * @param {Effect[]} out
+     */
+    #change(named, remove, out) {
+      const tunnel = `subs${this.#asked++}`;
+      for (const each of named ?? []) each.tunnel = tunnel;
+      const whole = this.level !== 2;
+      if (whole) named = this.#all().filter((each) => each.in_force);
+      this.unanswered.set(tunnel, { named: named ?? [], age: 0 });
+      const insert = named?.map(({ path, sub }) => [path, sub]);
+      const arg = whole ? { insert, reset: true } : { insert, remove, brief: true };
+      out.push(send_text(encode_request("PUT", "/subs", arg, tunnel)));
+    }
+    /**
+     * Do without a subscription until it is asked for again.
+     *
+     * @param {Subscription} subscription
+     * @param {string} code
+     * @param {string} reason
+     * @param {Effect[]} out
+     */
+    #give_up(subscription, code, reason, out) {
+      this.#unsubscribe(subscription, out);
+      subscription.refuse(new SharedStateError(code, reason), out);
+    }
+  };
+
   // src/protocol/client_protocol.js
   var MAX_QUEUE = 1e3;
   var MAX_BREACHES = 10;
   var ClientProtocol = class {
     #closed = false;
     #requests;
-    /** @type {Map<string, Subscription>} by path */
-    #subscriptions = /* @__PURE__ */ new Map();
-    #next_subs = 0;
-    /**
-     * Changes of the server's list without an answer: what they name, and ticks since. By tunnel.
-     * @type {Map<unknown, {named: Subscription[], age: number}>}
-     */
-    #unanswered = /* @__PURE__ */ new Map();
-    /**
-     * The protocol level that the server has shown. Until it is 2, the server may know only whole lists of subscriptions.
-     * @type {1 | 2 | undefined}
-     */
-    #level;
+    #session;
+    #subscriptions;
     /** Breaches of the protocol on this connection. */
     #breaches = 0;
-    #max_snapshot;
-    #session;
-    /** Paths that the server takes at most, as it has said. */
-    #most = Infinity;
     /**
      * @param {{max_queue?: number, max_snapshot?: number, key?: string}} [options] `max_queue`: requests that may wait for a
      *   connection; `max_snapshot`: characters of JSON text that the parts of one snapshot may have; `key`: the
@@ -1015,18 +1232,20 @@ var SHAREDSTATE = (() => {
     constructor({ max_queue = MAX_QUEUE, max_snapshot = MAX_SNAPSHOT, key } = {}) {
       this.#session = new Session(key);
       this.#requests = new Requests(max_queue);
-      this.#max_snapshot = max_snapshot;
+      this.#subscriptions = new Subscriptions(max_snapshot);
     }
     /**
      * @param {string | null} [token] shows whose it is, null: nobody's; without it, nothing is said about that
      * @returns {Effect[]}
      */
     connection_opened(token) {
+      const out = [];
       this.#breaches = 0;
-      const session = this.#session.connection_opened(token);
-      this.#requests.adjust(this.#session);
-      const requests = this.#requests.connection_opened();
-      return [...session, ...this.#subscribe([...this.#subscriptions.values()], true), ...requests];
+      this.#session.connection_opened(token, out);
+      this.#subscriptions.connection_opened(out);
+      this.#requests.connected = true;
+      this.#requests.adjust(this.#session, out);
+      return out;
     }
     /**
      * Show another token on this connection; null signs out. The next connection begins with its own.
@@ -1035,7 +1254,10 @@ var SHAREDSTATE = (() => {
      * @returns {Effect[]}
      */
     sign_in(token) {
-      return this.#closed ? [] : this.#keep(this.#session.sign_in(token));
+      const out = [];
+      if (this.#closed) return out;
+      this.#session.sign_in(token, out);
+      return this.#keep(out);
     }
     /**
      * @param {import("./requests.js").Closing} [closing]
@@ -1043,8 +1265,7 @@ var SHAREDSTATE = (() => {
      */
     connection_lost(closing) {
       this.#session.connection_lost();
-      for (const each of this.#subscriptions.values()) each.state = "idle";
-      this.#unanswered.clear();
+      this.#subscriptions.connection_lost();
       return this.#requests.connection_lost(closing);
     }
     /**
@@ -1054,7 +1275,7 @@ var SHAREDSTATE = (() => {
      */
     close() {
       this.#closed = true;
-      this.#subscriptions.clear();
+      this.#subscriptions.connection_lost();
       return this.#requests.end(closed());
     }
     /**
@@ -1074,8 +1295,8 @@ var SHAREDSTATE = (() => {
      */
     tick(limit) {
       const late = (each) => each.age++ >= limit;
-      const unanswered = [...this.#requests.sent.values(), ...this.#unanswered.values()];
-      return this.#session.tick(limit) || unanswered.some(late) ? [fault("no answer in time", true)] : this.#keep([]);
+      const unanswered = [this.#requests.sent, this.#subscriptions.unanswered];
+      return this.#session.tick(limit) || unanswered.some((map) => [...map.values()].some(late)) ? [fault("no answer in time", true)] : this.#keep([]);
     }
     /**
      * Check that the server is alive: any answer will do.
@@ -1094,7 +1315,7 @@ var SHAREDSTATE = (() => {
      */
     request(ticket, cmd, path, arg) {
       if (this.#closed) return [settled(ticket, closed())];
-      if (this.#level === 1 && /** @type {any} */
+      if (this.#subscriptions.level === 1 && /** @type {any} */
       arg?.if)
         return [settled(ticket, new SharedStateError("failed", "the server knows no conditions"))];
       return this.#requests.add(ticket, cmd, path, arg);
@@ -1117,220 +1338,90 @@ var SHAREDSTATE = (() => {
      * @returns {Effect[]}
      */
     acquire(path, replica) {
-      let subscription = this.#subscriptions.get(path);
-      if (subscription?.in_force) return [];
-      subscription ??= new Subscription(path, replica, this.#max_snapshot);
-      this.#subscriptions.set(path, subscription);
-      return this.#subscribe([subscription], true);
+      const out = [];
+      this.#subscriptions.acquire(path, replica, out);
+      return out;
     }
     /**
      * @param {string} path normalised
      * @returns {Effect[]}
      */
     release(path) {
-      const subscription = this.#subscriptions.get(path);
-      this.#subscriptions.delete(path);
-      return subscription ? [...this.#unsubscribe(subscription), ...this.#use_room()] : [];
+      const out = [];
+      this.#subscriptions.release(path, out);
+      return out;
     }
     /**
      * @param {string} text one text frame
      * @returns {Effect[]}
      */
     receive_text(text) {
+      const out = [];
       this.#session.heard = true;
       const message = decode(text);
       switch (message?.kind) {
         case "notification":
-          return this.#notified(message);
+          if (!this.#subscriptions.notified(message, out)) this.#breach(message, out);
+          break;
         case "reply":
-          return this.#replied(message);
+          this.#replied(message, out);
+          break;
         case "session":
-          return this.#keep(this.#session.told(message));
+          this.#session.told(message, out);
+          this.#keep(out);
+          break;
         case "end":
-          return this.#ended(message);
+          this.#subscriptions.ended(message, out);
+          break;
         case "malformed":
-          return this.#breach(message);
-        default:
-          return [];
+          this.#breach(message, out);
       }
+      return out;
     }
-    /**
-     * @param {Reply} reply
-     * @returns {Effect[]}
-     */
-    #replied(reply2) {
-      const { tunnel, ok } = reply2;
-      if (reply2.error.epoch) this.#level = 2;
-      const session = this.#session.receive(reply2);
-      if (session) {
-        const denied = [...this.#subscriptions.values()].filter((each) => ok && each.denied);
-        return this.#keep([...session, ...this.#subscribe(denied, true)]);
+    /** @param {Reply} reply @param {Effect[]} out */
+    #replied(reply2, out) {
+      const { tunnel, ok, error } = reply2;
+      const session = this.#session;
+      const subscriptions = this.#subscriptions;
+      if (error.epoch) subscriptions.level = 2;
+      if (session.answered(reply2, out)) {
+        if (ok) subscriptions.user_changed(out);
+        this.#keep(out);
+        return;
       }
-      const is_own = this.#unanswered.has(tunnel) || this.#requests.sent.has(tunnel);
-      const over = is_own ? this.#session.held : !ok && tunnel == null;
-      const effects = over && this.#session.overtaken() ? this.#keep([]) : [];
-      const answered = typeof tunnel === "string" ? this.#subscribed(reply2) : this.#requests.receive(reply2);
-      return [...effects, ...answered];
+      const is_own = subscriptions.unanswered.has(tunnel) || this.#requests.sent.has(tunnel);
+      if (is_own ? session.held : !ok && tunnel == null) {
+        session.overtaken();
+        this.#keep(out);
+      }
+      subscriptions.answered(reply2, session.undecided, out);
+      this.#requests.receive(reply2, out);
     }
     /**
      * Go on as far as it is known whose the connection is, and what the server takes.
      *
-     * @param {Effect[]} effects
+     * @param {Effect[]} out
      * @returns {Effect[]} with what follows
      */
-    #keep(effects) {
-      const { subscriptions = Infinity } = this.#session.bounds;
-      const raised = subscriptions !== this.#most;
-      this.#most = subscriptions;
-      return [...effects, ...this.#use_room(raised), ...this.#requests.adjust(this.#session)];
-    }
-    /**
-     * Ask for paths that have waited, if there may be room for them.
-     *
-     * @param {boolean} [raised]
-     * @returns {Effect[]}
-     */
-    #use_room(raised) {
-      if (!raised && this.#subscriptions.size < this.#most) return [];
-      const waiting = [...this.#subscriptions.values()].filter(({ state }) => state === "idle");
-      return this.#subscribe(waiting, true);
-    }
-    /**
-     * @param {import("./messages.js").End} message
-     * @returns {Effect[]}
-     */
-    #ended({ path, error }) {
-      const subscription = this.#subscriptions.get(
-        /** @type {string} */
-        path
-      );
-      if (subscription?.state === "asked") return subscription.forget();
-      if (subscription?.state !== "subscribed") return [];
-      const reason = error_of({ data: `${path}: ended by the server`, error });
-      return [...subscription.refuse(reason, true), ...this.#use_room()];
-    }
-    /**
-     * @param {Subscription[]} subscriptions
-     * @param {boolean} resume
-     * @returns {Effect[]}
-     */
-    #subscribe(subscriptions, resume) {
-      if (this.#subscriptions.size > this.#most) {
-        const taken = [...this.#subscriptions.values()].filter((each) => each.in_force).length;
-        for (const each of subscriptions.splice(Math.max(0, this.#most - taken))) each.state = "idle";
-      }
-      if (!this.#requests.connected || subscriptions.length === 0) return [];
-      for (const each of subscriptions) each.ask(resume);
-      return this.#change(subscriptions);
-    }
-    /**
-     * @param {Subscription} subscription
-     * @returns {Effect[]}
-     */
-    #unsubscribe(subscription) {
-      subscription.state = "idle";
-      return this.#change(void 0, [subscription.path]);
-    }
-    /**
-     * Change the server's list of subscriptions, if there is a connection. Once the server is known to speak level 2,
-     * request and answer are about the change alone, however many subscriptions there are.
-     *
-     * @param {Subscription[]} [inserted]
-     * @param {string[]} [remove] paths no longer in force
-     * @returns {Effect[]}
-     */
-    #change(inserted, remove) {
-      if (!this.#requests.connected) return [];
-      const tunnel = `subs${this.#next_subs++}`;
-      for (const each of inserted ?? []) each.tunnel = tunnel;
-      const whole = this.#level !== 2;
-      if (whole) inserted = [...this.#subscriptions.values()].filter((each) => each.in_force);
-      this.#unanswered.set(tunnel, { named: inserted ?? [], age: 0 });
-      const insert = inserted?.map(({ path, sub }) => [path, sub]);
-      const arg = whole ? { insert, reset: true } : { insert, remove, brief: true };
-      return [send_text(encode_request("PUT", "/subs", arg, tunnel))];
-    }
-    /**
-     * Handle the server's answer to `PUT /subs`: it lists what the request named and is subscribed now. More may be in
-     * the list, from a server that does not know `brief`.
-     *
-     * @param {Reply} reply
-     * @returns {Effect[]}
-     */
-    #subscribed(reply2) {
-      const accepted = by_path(reply2.data);
-      const errors = by_path(reply2.errors);
-      const request = this.#unanswered.get(reply2.tunnel);
-      this.#unanswered.delete(reply2.tunnel);
-      const effects = [];
-      for (const subscription of request?.named ?? []) {
-        const { path, state } = subscription;
-        const asked = state === "asked" && subscription.tunnel === reply2.tunnel;
-        const listed = accepted.has(path) || !Array.isArray(reply2.data);
-        if (reply2.ok && listed) {
-          if (asked) subscription.state = "subscribed";
-        } else if (asked || reply2.ok && state === "subscribed") {
-          const error = members(errors.get(path) ?? { code: "refused" });
-          const reason = { data: `${path}: not subscribed`, error };
-          effects.push(...subscription.refuse(error_of(reply2.ok ? reason : reply2)));
-        }
-      }
-      return [...effects, ...this.#use_room()];
-    }
-    /**
-     * @param {Notification} notification
-     * @returns {Effect[]}
-     */
-    #notified(notification2) {
-      const { path, epoch } = notification2;
-      this.#level = epoch === void 0 ? 1 : 2;
-      const subscription = this.#subscriptions.get(path);
-      if (!subscription) return [];
-      const outcome = subscription.receive(notification2);
-      if (outcome === "gap") return this.#breach(notification2);
-      if (outcome !== "too_large") return outcome;
-      return this.#give_up(subscription, outcome, "its parts exceed max_snapshot");
+    #keep(out) {
+      const session = this.#session;
+      if (!session.undecided) this.#subscriptions.let_go(out);
+      this.#subscriptions.adjust(session.bounds.subscriptions, out);
+      this.#requests.adjust(session, out);
+      return out;
     }
     /**
      * The server broke the protocol: a message cannot be read, or does not follow. Mend it, up to `MAX_BREACHES` times,
-     * by subscribing anew; in two requests, because a server may consider a path that one request removes and inserts
-     * as subscribed already, and send nothing.
+     * by subscribing anew.
      *
      * @param {{path: unknown, epoch?: string, reason?: string}} message without a reason, it does not follow: that is
      *   no news for the application
-     * @returns {Effect[]}
+     * @param {Effect[]} out
      */
-    #breach({ path, epoch, reason }) {
-      const subscription = this.#subscriptions.get(
-        /** @type {string} */
-        path
-      );
+    #breach({ path, epoch, reason }, out) {
       const fatal = ++this.#breaches > MAX_BREACHES || typeof path !== "string";
-      const faults = reason || fatal ? [fault(`bad message: ${reason ?? "gaps"}`, fatal)] : [];
-      if (fatal || subscription?.state !== "subscribed") return faults;
-      const remedy = subscription.after_gap(reason ? subscription.replica.epoch : epoch);
-      if (remedy === "refuse")
-        return [
-          ...faults,
-          ...this.#give_up(subscription, "bad_message", "the server sent no snapshot")
-        ];
-      return [
-        ...faults,
-        ...this.#unsubscribe(subscription),
-        ...this.#subscribe([subscription], remedy === "resume")
-      ];
-    }
-    /**
-     * Do without a subscription until it is asked for again.
-     *
-     * @param {Subscription} subscription
-     * @param {string} code
-     * @param {string} reason
-     * @returns {Effect[]}
-     */
-    #give_up(subscription, code, reason) {
-      const unsubscribe = this.#unsubscribe(subscription);
-      return [...unsubscribe, ...subscription.refuse(new SharedStateError(code, reason))];
+      if (reason || fatal) out.push(fault(`bad message: ${reason ?? "gaps"}`, fatal));
+      if (!fatal) this.#subscriptions.missed(path, epoch, out);
     }
   };
 
@@ -1542,16 +1633,14 @@ var SHAREDSTATE = (() => {
       this.#sign_in = new SignIn(options.token, {
         show: (token) => this.#show(token),
         failed: (error) => {
-          if (error) this.calls.report(error);
-          if (!error) {
-            if (!this.#begun) this.#show(null);
-            this.perform([], "unauthenticated");
-          } else if (this.#begun) {
-            this.#sign_in.wanted("unavailable");
-            this.calls.run();
-          } else {
-            this.#connector?.drop();
-          }
+          this.calls.report(error);
+          if (!this.#begun) return this.#connector?.drop();
+          this.#sign_in.wanted("unavailable");
+          this.calls.run();
+        },
+        none: () => {
+          this.#show(null);
+          this.perform([], "unauthenticated");
         },
         time: () => this.request("GET", () => ["/clock", void 0])
       });
@@ -1566,8 +1655,10 @@ var SHAREDSTATE = (() => {
     connect(now) {
       if (this.status === "closed") throw closed();
       if (this.#connector) {
-        if (now && this.user === null) this.#sign_in.resume();
-        if (now) this.#connector.retry();
+        if (now) {
+          this.#sign_in.resume();
+          this.#connector.retry();
+        }
         return;
       }
       const { WebSocket = globalThis.WebSocket } = this.#options;
@@ -1586,9 +1677,8 @@ var SHAREDSTATE = (() => {
             effects.push(...core.give_up(error));
             this.#on_connectivity(error);
           }
-          const { status } = this;
-          const was_connected = status === "connected" || status === "unauthenticated";
-          this.perform(effects, error ? "idle" : was_connected ? "reconnecting" : status);
+          const next = this.status === "connecting" ? "connecting" : "reconnecting";
+          this.perform(effects, error ? "idle" : next);
         },
         tick: (limit) => this.perform(core.tick(limit)),
         probe: () => this.perform(core.probe()),
@@ -1675,31 +1765,39 @@ var SHAREDSTATE = (() => {
     #identified({ user, expires }) {
       if (user && this.status === "unauthenticated") this.#set_status("connected");
       if (!same(user, this.user)) this.user_callbacks.call(this.user = user);
-      this.#sign_in.accepted(expires);
+      this.#sign_in.accepted(user, expires);
     }
     /** @param {Effect} effect */
     #perform_one(effect) {
-      if (effect.kind === "send_text") {
-        this.#connector?.send(effect.text);
-      } else if (effect.kind === "settled") {
-        const { resolve, reject } = (
-          /** @type {Ticket} */
-          effect.ticket
-        );
-        if (effect.error) reject(effect.error);
-        else resolve(effect.data);
-      } else if (effect.kind === "fault") {
-        this.calls.report(effect.error);
-        if (effect.fatal) this.#connector?.drop();
-      } else if (effect.kind === "identified") {
-        this.#identified(effect);
-      } else if (effect.kind === "token_wanted") {
-        this.#sign_in.wanted(effect.reason);
-      } else if (effect.kind === "unauthenticated") {
-        this.calls.report(effect.error);
-        this.#set_status("unauthenticated");
-      } else {
-        this.#on_effect(effect);
+      switch (effect.kind) {
+        case "send_text":
+          this.#connector?.send(effect.text);
+          break;
+        case "settled": {
+          const { resolve, reject } = (
+            /** @type {Ticket} */
+            effect.ticket
+          );
+          if (effect.error) reject(effect.error);
+          else resolve(effect.data);
+          break;
+        }
+        case "fault":
+          this.calls.report(effect.error);
+          if (effect.fatal) this.#connector?.drop();
+          break;
+        case "identified":
+          this.#identified(effect);
+          break;
+        case "token_wanted":
+          this.#sign_in.wanted(effect.reason);
+          break;
+        case "unauthenticated":
+          this.calls.report(effect.error);
+          this.#set_status("unauthenticated");
+          break;
+        default:
+          this.#on_effect(effect);
       }
     }
   };
@@ -2318,7 +2416,7 @@ var SHAREDSTATE = (() => {
     }
     /** @returns {T[]} the items, in a new list; empty if there is no such item */
     get_items() {
-      return list2(this.#ds.get_item(this.#id));
+      return list(this.#ds.get_item(this.#id));
     }
     /**
      * @param {string} id
@@ -2362,7 +2460,7 @@ var SHAREDSTATE = (() => {
     add_callback(callback) {
       return this.#ds.add_callback((diffs) => {
         const change = diffs.find(({ id }) => id === this.#id);
-        const own = change ? compare(list2(change.old), list2(change.new)) : [];
+        const own = change ? compare(list(change.old), list(change.new)) : [];
         if (own.length > 0) callback(own);
       });
     }
@@ -2371,7 +2469,7 @@ var SHAREDSTATE = (() => {
       this.#ds.remove_callback(handle);
     }
   };
-  var list2 = (item) => Array.isArray(item?.state) ? single(item.state) : [];
+  var list = (item) => Array.isArray(item?.state) ? single(item.state) : [];
   var single = (items) => [
     ...new Map(items.map((each, n) => [typeof each?.id === "string" ? each.id : n, each])).values()
   ];

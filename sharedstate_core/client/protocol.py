@@ -19,7 +19,6 @@ from sharedstate_core.storage import Condition, Cursor
 from sharedstate_core.updates import Update
 
 from . import messages, tunnels
-from .bounds import update_fault
 from .effects import ClientEffect, Fault, Settled
 from .requests import MAX_QUEUE, Requests, ServerRefusedError
 from .session import Session
@@ -199,9 +198,6 @@ class ClientProtocol:
             ticket = self._requests.issue()
             error = ServerRefusedError({}, "this server knows no conditions")
             return ticket, [Settled(ticket, error=error)]
-        if (fault := update_fault(update, wanted, self._session.bounds)) is not None:
-            ticket = self._requests.issue()
-            return ticket, [Settled(ticket, error=fault)]
         return self._request("PUT", path, messages.encode_update(update, wanted))
 
     def request(
@@ -270,7 +266,7 @@ class ClientProtocol:
             self._requests.receive(reply, out)
         elif isinstance(reply.tunnel, str) and self._subscriptions.issued(reply.tunnel):
             self._overtaken(out)
-            self._subscriptions.answered(reply, out)
+            self._subscriptions.answered(reply, out, undecided=self._session.is_undecided)
         elif isinstance(reply.tunnel, str) and self._session.issued(reply.tunnel):
             if self._session.answered(reply, out):
                 self._subscriptions.user_changed(out)
@@ -290,6 +286,8 @@ class ClientProtocol:
     def _keep_to_session(self, out: list[ClientEffect]) -> None:
         """Go on as far as it is known whose the connection is, and what the server takes."""
         session = self._session
+        if not session.is_undecided:
+            self._subscriptions.let_go(out)
         self._subscriptions.adjust(session.bounds.subscriptions, out)
         self._requests.adjust(session.bounds, held=session.is_held)
         self._requests.go_on(out)

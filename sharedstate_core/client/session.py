@@ -6,13 +6,15 @@ The rules:
    answer: a server that does not know the path refuses it, or says nothing.
 2. While a token is shown, the application's requests wait until the server has accepted it, or has shown that it knows
    no sessions: it has answered something that was asked later.
-3. After a token that is refused another one is wanted. If that is refused too, none is until the next connection.
+3. After a token that is refused another one is wanted. If that is refused too, none is until the next connection. Until
+   then, and for as long as an answer may take, it is undecided whose the connection is.
 4. A server that hangs up before it has said a word may do so because of `/session`. The next connection does without,
    unless there is a token, or the server has ever answered it.
 """
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import UNSET, UnsetType
@@ -39,7 +41,6 @@ class Session:
 
     Attributes:
         bounds: what the server takes, as far as it has said.
-        features: what it can do beyond level 2.
         user: whose the latest connection was, as far as known.
         is_held: whether the application's requests wait for a token to be accepted.
     """
@@ -47,19 +48,27 @@ class Session:
     def __init__(self, key: str | None) -> None:
         self._key = key
         self.bounds = UNKNOWN
-        self.features: frozenset[str] = frozenset()
         self.user: Mapping[str, Any] | None = None
         self.is_held = False
         self._connected = False
         self._asked = 0
         self._unanswered: str | None = None  # the tunnel of the latest request
-        self._age = 0
+        self._age = 0  # ticks since it was sent, or refused
+        self._limit = inf  # how many of them an answer may take
         self._token: str | UnsetType | None = UNSET  # as shown last
         self._is_known = False  # whether the server has ever answered
         self._heard = False  # whether it has said anything on this connection
         self._avoid = False
         self._again = False  # whether another token was asked for since one was accepted
         self._gave_up = False
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether the server may yet accept another token than the one that it has refused, or has not answered.
+
+        Not for longer than an answer may take.
+        """
+        return self.is_held and not self._gave_up and self._age <= self._limit
 
     # --- the connection ---------------------------------------------------------------------------
 
@@ -95,6 +104,7 @@ class Session:
 
         Any other counts by then as one that knows none.
         """
+        self._limit = limit
         is_late = self._unanswered is not None and self._age >= limit
         self._age += 1
         if is_late and not self._is_known:
@@ -142,10 +152,6 @@ class Session:
         data = messages.members(reply.data)
         self._is_known = True
         self._again = self._gave_up = self.is_held = False
-        features = data.get("features")
-        self.features = frozenset(
-            each for each in (features if isinstance(features, list) else ()) if type(each) is str
-        )
         self.bounds = bounds_of(data.get("limits"))
         self._identify(data.get("user"), data.get("expires"), out)
         return True
@@ -154,18 +160,21 @@ class Session:
         code, reason = reply.error.get("code"), reply.error.get("reason")
         if isinstance(self._token, str) and (code == "unauthenticated" or code in _LATER):
             self._is_known = True
+            self._age = 0
             error = ServerRefusedError(reply.error, messages.reason(reply))
             if code in _LATER or reason == "unavailable":
                 out.append(TokenWanted("unavailable"))
             elif self._again or reason == "revoked":
                 self._gave_up = True
+                if self.is_held:  # else whoever was signed in before on this connection stays so
+                    self._identify(None, None, out)
                 out.append(Unauthenticated(error))
             else:
                 self._again = True
                 out.append(TokenWanted(reason if isinstance(reason, str) else "invalid"))
             return
         self.is_held = self._is_known = False
-        self.features, self.bounds = frozenset(), UNKNOWN
+        self.bounds = UNKNOWN
         self._identify(None, None, out)
 
     def told(self, message: messages.SessionMessage, out: list[ClientEffect]) -> None:

@@ -23,6 +23,7 @@ from sharedstate_core.updates import Diff, Update, apply, compose, diff
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sharedstate_core.errors import RequestError
     from sharedstate_core.storage import Cursor
 
     from .messages import Notification
@@ -38,7 +39,7 @@ class Subscription:
         cursor: the state held, if known.
         awaited: what was asked for and has not come yet.
         since: the state to resume from in the latest request.
-        is_denied: whether it was refused, or ended, for the sake of who asked.
+        denial: why it was refused, or ended, if for the sake of who asked.
     """
 
     def __init__(self, path: str, max_snapshot: int) -> None:
@@ -49,14 +50,14 @@ class Subscription:
         self.cursor: Cursor | None = None
         self.awaited: Literal["nothing", "change", "snapshot"] = "snapshot"
         self.since: Cursor | None = None
-        self.is_denied = False
+        self.denial: RequestError | None = None
         self._max_snapshot = max_snapshot
         self._parts: Notification | None = None
 
     def ask(self, *, resume: bool) -> None:
         """Record that the server is asked for the subscription; with `resume`, from the state held, if any."""
         self.state, self._parts = "asked", None
-        self.is_denied = False
+        self.denial = None
         self.since = self.cursor if resume else None
         self.awaited = "snapshot" if self.since is None else "change"
 

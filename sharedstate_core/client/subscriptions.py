@@ -7,7 +7,7 @@ The rules:
    that, requests name only what changes, and cost the same however many there are.
 3. An answer is about what its request named, whatever else it lists.
 4. What this user may not read is no longer held: it is emptied when the server refuses it or ends it, and asked for
-   again for another user.
+   again for another user. While it is undecided who the user is, what nobody may read is kept.
 5. Of more than the server takes the first are asked for, and the others when there is room.
 """
 
@@ -59,6 +59,7 @@ class Subscriptions:
         self._max_snapshot = max_snapshot
         self.level: Literal[1, 2] | None = None
         self._most: int | None = None
+        self._is_full = False  # some wait because there are more
         self._connected = False
         self._by_path: dict[str, Subscription] = {}
         self._asked = 0
@@ -130,14 +131,19 @@ class Subscriptions:
 
     def adjust(self, most: int | None, out: list[ClientEffect]) -> None:
         """Ask for at most so many paths at a time, as the server has said."""
-        if most != self._most:
-            self._most = most
-            self._use_room(out, raised=True)
+        self._most = most
+        self._use_room(out)
 
     def user_changed(self, out: list[ClientEffect]) -> None:
         """Ask again for what the former user was denied."""
-        denied = [each for each in self._by_path.values() if each.is_denied]
+        denied = [each for each in self._by_path.values() if each.denial is not None]
         self._subscribe(denied, out, resume=True)
+
+    def let_go(self, out: list[ClientEffect]) -> None:
+        """Let go what was kept until it was decided who the user is: there is none."""
+        for each in self._by_path.values():
+            if each.state == "idle" and each.denial is not None:
+                self._deny(each, each.denial, out)
 
     # --- messages of the server -------------------------------------------------------------------
 
@@ -170,10 +176,8 @@ class Subscriptions:
         if subscription.state == "asked":  # the end is that of an earlier subscription
             self._forget(subscription, out)
         elif subscription.state == "subscribed":
-            subscription.state = "refused"
-            self._deny(subscription, out)
             text = f"{subscription.path}: ended by the server"
-            out.append(Refused(subscription.path, ServerRefusedError(message.error, text)))
+            self._deny(subscription, ServerRefusedError(message.error, text), out)
             self._use_room(out)
 
     def missed(self, path: str, cursor: Cursor | None, out: list[ClientEffect]) -> None:
@@ -194,8 +198,16 @@ class Subscriptions:
         """Return whether a request for subscriptions has ever carried this tunnel, on any connection."""
         return tunnels.is_own(tunnel, self._asked)
 
-    def answered(self, reply: messages.Reply, out: list[ClientEffect]) -> None:
-        """Handle the reply to a request for subscriptions."""
+    def answered(
+        self, reply: messages.Reply, out: list[ClientEffect], *, undecided: bool = False
+    ) -> None:
+        """Handle the reply to a request for subscriptions.
+
+        Args:
+            reply: the reply.
+            out: receives the effects.
+            undecided: whether it may yet turn out who the user is.
+        """
         accepted = messages.accepted_paths(reply.data)
         request = self._unanswered.pop(str(reply.tunnel), None)
         for subscription in request.named if request else ():
@@ -204,7 +216,6 @@ class Subscriptions:
                 if asked:
                     subscription.state = "subscribed"
             elif asked or (reply.ok and subscription.state == "subscribed"):
-                subscription.state = "refused"
                 error: Any = reply.errors.get(subscription.path) if reply.ok else reply.error
                 reason = error if isinstance(error, dict) else {}
                 refused = ServerRefusedError(
@@ -212,9 +223,12 @@ class Subscriptions:
                     f"{subscription.path}: not subscribed",
                     otherwise="refused" if reply.ok else "failed",
                 )
-                if refused.code in DENIALS:
-                    self._deny(subscription, out)
-                out.append(Refused(subscription.path, refused))
+                if undecided and refused.code == "unauthenticated":
+                    subscription.state, subscription.denial = "idle", refused
+                elif refused.code in DENIALS:
+                    self._deny(subscription, refused, out)
+                else:
+                    self._refuse(subscription, refused, out)
         self._use_room(out)
 
     # --- requests to the server -------------------------------------------------------------------
@@ -241,6 +255,11 @@ class Subscriptions:
     ) -> None:
         """Do without a subscription until it is asked for again."""
         self._unsubscribe(subscription, out)
+        self._refuse(subscription, problem, out)
+
+    def _refuse(
+        self, subscription: Subscription, problem: RequestError, out: list[ClientEffect]
+    ) -> None:
         subscription.state = "refused"
         out.append(Refused(subscription.path, problem))
 
@@ -257,21 +276,29 @@ class Subscriptions:
         """Return the first of them, as many as the server takes; the others wait, idle."""
         if self._most is None or len(self._by_path) <= self._most:
             return wanted
+        self._is_full = True
         room = max(0, self._most - sum(each.is_in_force for each in self._by_path.values()))
         for each in wanted[room:]:
             each.state = "idle"
         return wanted[:room]
 
-    def _use_room(self, out: list[ClientEffect], *, raised: bool = False) -> None:
+    def _use_room(self, out: list[ClientEffect]) -> None:
         """Ask for what waits, if there may be room for it."""
-        if raised or (self._most is not None and len(self._by_path) >= self._most):
-            waiting = [each for each in self._by_path.values() if each.state == "idle"]
-            self._subscribe(waiting, out, resume=True)
+        if not self._is_full:
+            return
+        self._is_full = False
+        waiting = [
+            each for each in self._by_path.values() if each.state == "idle" and each.denial is None
+        ]
+        self._subscribe(waiting, out, resume=True)
 
-    def _deny(self, subscription: Subscription, out: list[ClientEffect]) -> None:
+    def _deny(
+        self, subscription: Subscription, denial: RequestError, out: list[ClientEffect]
+    ) -> None:
         """Hold nothing any more of what this user may not read."""
-        subscription.is_denied = True
+        subscription.denial = denial
         self._forget(subscription, out)
+        self._refuse(subscription, denial, out)
 
     def _forget(self, subscription: Subscription, out: list[ClientEffect]) -> None:
         if gone := subscription.forget():

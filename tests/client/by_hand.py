@@ -58,9 +58,9 @@ def text(id: str, **members: Any) -> bytes:
     return json.dumps({"id": id} | members, separators=(",", ":")).encode()
 
 
-def in_sync(*items: str, version: int = 5) -> ClientProtocol:
+def in_sync(*items: str, version: int = 5, key: str | None = None) -> ClientProtocol:
     """Return a client that holds these items."""
-    client = ClientProtocol()
+    client = ClientProtocol(key=key)
     client.connection_opened()
     [request] = sent(client.acquire(PATH))
     client.receive_text(subscribed(request))

@@ -1,53 +1,26 @@
-"""The server's limits are kept to at home, and a server's own judgement is the same."""
+"""The server's limits are kept to at home; tokens, and what is held while it is undecided whose the connection is."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
-from msgspec import Raw
-
-from sharedstate_core import Access, Limits, RequestError, Update
-from sharedstate_core.client import ClientProtocol, Fault, Settled, refresh_after
-from sharedstate_core.client.bounds import bounds_of, update_fault
+from sharedstate_core import Access, Update
+from sharedstate_core.client import (
+    Changed,
+    ClientProtocol,
+    Fault,
+    Refused,
+    Settled,
+    TokenWanted,
+    refresh_after,
+)
 from sharedstate_core.testing import World
-from sharedstate_core.wire.decode import decode_write
 
-from .by_hand import PATH, reply, sent
+from .by_hand import PATH, in_sync, reply, sent
 from .supervised import Supervised, join
 
 KEY = "an-unguessable-key-0001"
-LIMITS = Limits(items=3, id_bytes=8, depth=4)
-KNOWN = {"items": 3, "id_bytes": 8, "depth": 4}
-
-values = st.recursive(
-    st.sampled_from([1, None, "[[[[[[", '{"', "\\"]),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("ab"), inner),
-    max_leaves=6,
-)
-ids = st.sampled_from(["a", "12345678", "123456789", "üüüü", "üüüüü", "🌍🌍", "🌍🌍x"])
-
-
-@given(
-    remove=st.lists(ids, max_size=3, unique=True),
-    items=st.dictionaries(ids, values, max_size=3),
-)
-def test_a_client_refuses_what_the_server_would(remove: list[str], items: dict[str, Any]) -> None:
-    texts = {id: json.dumps({"id": id, "v": value}).encode() for id, value in items.items()}
-    update = Update(tuple(remove), texts)
-    arg = json.dumps({"remove": remove, "insert": [json.loads(text) for text in texts.values()]})
-    try:
-        decode_write(Raw(arg.encode()), LIMITS)
-        code = None
-    except RequestError as error:
-        code = error.code
-    fault = update_fault(update, None, bounds_of(KNOWN))
-    assert code == (None if fault is None else fault.code)
-    if fault is not None and code == "bad_update":
-        assert fault.message.startswith(f"{fault.place}: ")
-
+TICKS = 3
 
 def opened(token: str | None = None) -> ClientProtocol:
     client = ClientProtocol(key=KEY)
@@ -65,19 +38,24 @@ def settled(effects: list[Any]) -> list[str | None]:
     ]
 
 
-def test_what_is_refused_has_its_place() -> None:
+def test_a_message_that_would_cost_the_connection_is_refused() -> None:
     client = opened()
     client.receive_text(reply("session1", limits(id_bytes=4, depth=2, message_bytes=150)))
-    for update, said in (
-        (Update(insert={"a": b'{"id":"a"}', "abcde": b'{"id":"abcde"}'}), "insert[1].id: longer"),
-        (Update(remove=("abcde",)), "remove[0]: longer than 4"),
-        (Update(insert={"a": b'{"id":"a","b":{"c":[]}}'}), "insert[0]: nested more than 2"),
-        (Update(insert={"a": b'{"id":"a","b":"' + b"x" * 200 + b'"}'}), "this server takes 150"),
-    ):
-        _, [effect] = client.update(PATH, update)
-        assert isinstance(effect, Settled)
-        assert said in str(effect.error)
+    long = Update(insert={"a": b'{"id":"a","b":"' + b"x" * 200 + b'"}'})
+    _, [effect] = client.update(PATH, long)
+    assert isinstance(effect, Settled)
+    assert "this server takes 150" in str(effect.error)
     assert settled(client.request("GET", "/" + "x" * 200)[1]) == ["too_large"]
+    assert sent(client.update(PATH, Update(remove=("abcde",)))[1]), "that is up to the server"
+
+
+def test_limits_are_those_of_the_latest_server() -> None:
+    client = opened()
+    client.receive_text(reply("session1", limits(message_bytes=150)))
+    client.connection_lost()
+    client.connection_opened()
+    client.receive_text(reply("session2", "no", ok=False, error={"code": "bad_path"}))
+    assert sent(client.request("GET", "/" + "x" * 200)[1])
 
 
 def test_limits_that_are_none_are_ignored() -> None:
@@ -120,6 +98,23 @@ def test_the_queue_is_bounded_while_a_token_is_awaited() -> None:
     client.connection_opened("token")
     codes = [settled(client.request("GET", "/")[1]) for _ in range(3)]
     assert codes == [[], [], ["too_many"]]
+
+
+def test_what_is_held_is_let_go_when_no_other_token_comes_in_time() -> None:
+    client = in_sync("a", key=KEY)
+    client.connection_lost()
+    [session, request] = sent(client.connection_opened("stale"))
+    denied = {"code": "unauthenticated", "message": "no", "reason": "expired"}
+    refusals = [reply(each["tunnel"], "no", ok=False, error=denied) for each in (session, request)]
+    effects = [effect for text in refusals for effect in client.receive_text(text)]
+    assert effects == [TokenWanted("expired")]
+    for _ in range(TICKS):
+        assert client.tick(TICKS) == []
+        assert list(client.items(PATH)) == ["a"]
+    assert [type(effect) for effect in client.tick(TICKS)] == [Changed, Refused]
+    [_] = sent(client.sign_in("fresh"))
+    [again] = sent(client.receive_text(reply("session3", limits())))
+    assert "since" not in dict(again["arg"]["insert"])[PATH]
 
 
 def test_when_to_refresh() -> None:

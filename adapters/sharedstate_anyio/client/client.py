@@ -95,8 +95,7 @@ class Client(Generic[ItemT_co]):
             RuntimeError: the client belongs to another thread.
         """
         self._hub.affinity.check_thread()
-        if self._hub.user is None:
-            self._hub.sign_in.resume()
+        self._hub.sign_in.resume()
         self._pause.skip()
 
     @property

@@ -189,15 +189,14 @@ class ClientHub:
     def no_token(self, error: Exception | None) -> None:
         """There is no token, for now or until told otherwise."""
         if error is None:
-            if not self._begun:
-                self.show(None)
+            self.show(None)
             self._refusal = RequestError("unauthenticated", "there is no token", "missing")
             self._set_status("unauthenticated")
             self._is_known.set()
             return
         log.warning("no token: %s", type(error).__name__, exc_info=error, extra=about("no_token"))
         if self._begun:
-            self.sign_in.wanted("unavailable", self)
+            self.sign_in.wanted("unavailable")
         elif self._link is not None:
             self._link.give_up(CLOSE_POLICY, "there is no token")
 
@@ -221,7 +220,7 @@ class ClientHub:
         if isinstance(effect, Identified):
             self._identify(effect)
         elif isinstance(effect, TokenWanted):
-            self.sign_in.wanted(effect.reason, self)
+            self.sign_in.wanted(effect.reason)
         else:
             log.warning("not signed in: %s", effect.error, extra=about("unauthenticated"))
             self._refusal = effect.error
@@ -237,7 +236,7 @@ class ClientHub:
             self.user = effect.user
             for changes in self._user_listeners:
                 changes.set(self.user)
-        self.sign_in.accepted(effect.expires)
+        self.sign_in.accepted(effect.user, effect.expires)
         self._signed_out.set()
         self._is_known.set()
 

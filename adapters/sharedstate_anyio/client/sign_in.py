@@ -5,7 +5,8 @@ The rules:
 1. The program's function is asked at every attempt to connect. Who comes while it is asked waits for the same answer.
 2. What was asked for on a connection that is gone is shown on no other, unless that one has asked meanwhile.
 3. Before a token expires another one is shown, timed by the server's clock: this machine's may be wrong.
-4. Once it raises `Unauthorized`, or after `stop`, it is not asked again: nobody is signed in.
+4. Once it raises `Unauthorized`, or after `stop`, nobody is signed in, and it is not asked again until `resume`.
+5. A text that stands for the function is the token each time.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Shower(Protocol):
         ...
 
     def no_token(self, error: Exception | None) -> None:
-        """There is none: for now, because of an error, or until told otherwise."""
+        """There is none: for now, because of an error, or nobody is signed in any more, says the program."""
         ...
 
 
@@ -62,6 +63,7 @@ class SignIn:
         self._source = source
         self._ask_time = ask_time
         self._stopped = False
+        self._is_accepted = False  # the server knows a user, and nothing is the matter with the token
         self._reason = ""
         self._pause = 0.0
         self._failures = 0
@@ -111,14 +113,16 @@ class SignIn:
         self._begin_term(None)
 
     def resume(self) -> None:
-        """Ask again, whatever came of it before."""
+        """Ask again, whatever came of it before, unless somebody is signed in."""
+        if self._is_accepted:
+            return
         self._stopped = False
-        if self._is_open and _is_function(self._source):
+        if self._is_open and self._source is not None:
             self._want("connect")
 
     # --- what the server says ---------------------------------------------------------------------
 
-    def wanted(self, reason: str, shower: Shower) -> None:
+    def wanted(self, reason: str) -> None:
         """Note that the connection needs another token."""
         self._begin_term(None)
         if self._stopped or self._source is None:
@@ -126,17 +130,17 @@ class SignIn:
         if reason == "unavailable":
             self._want(reason, backoff(self._failures))
             self._failures += 1
-        elif _is_function(self._source):
+        else:
             self._want(reason)
-        elif reason != "expires":  # the same again would be refused again
-            shower.no_token(None)
 
-    def accepted(self, expires: float | None) -> None:
-        """Note that a token was accepted, if there was one, and until when."""
+    def accepted(self, user: object, expires: float | None) -> None:
+        """Note whose the connection is, None for nobody, and until when."""
         self._failures = 0
         self._begin_term(expires if _is_function(self._source) and not self._stopped else None)
+        self._is_accepted = user is not None
 
     def _begin_term(self, expires: float | None) -> None:
+        self._is_accepted = False
         self._expires = expires
         self._term.set()
 

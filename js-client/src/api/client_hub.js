@@ -57,16 +57,14 @@ export class ClientHub {
     this.#sign_in = new SignIn(options.token, {
       show: (token) => this.#show(token),
       failed: (error) => {
-        if (error) this.calls.report(error);
-        if (!error) {
-          if (!this.#begun) this.#show(null);
-          this.perform([], "unauthenticated");
-        } else if (this.#begun) {
-          this.#sign_in.wanted("unavailable");
-          this.calls.run();
-        } else {
-          this.#connector?.drop();
-        }
+        this.calls.report(error);
+        if (!this.#begun) return this.#connector?.drop();
+        this.#sign_in.wanted("unavailable");
+        this.calls.run();
+      },
+      none: () => {
+        this.#show(null);
+        this.perform([], "unauthenticated");
       },
       time: () => this.request("GET", () => ["/clock", undefined]),
     });
@@ -83,8 +81,10 @@ export class ClientHub {
   connect(now) {
     if (this.status === "closed") throw closed();
     if (this.#connector) {
-      if (now && this.user === null) this.#sign_in.resume();
-      if (now) this.#connector.retry();
+      if (now) {
+        this.#sign_in.resume();
+        this.#connector.retry();
+      }
       return;
     }
     const { WebSocket = globalThis.WebSocket } = this.#options;
@@ -106,9 +106,8 @@ export class ClientHub {
           effects.push(...core.give_up(error));
           this.#on_connectivity(error);
         }
-        const { status } = this;
-        const was_connected = status === "connected" || status === "unauthenticated";
-        this.perform(effects, error ? "idle" : was_connected ? "reconnecting" : status);
+        const next = this.status === "connecting" ? "connecting" : "reconnecting";
+        this.perform(effects, error ? "idle" : next);
       },
       tick: (/** @type {number} */ limit) => this.perform(core.tick(limit)),
       probe: () => this.perform(core.probe()),
@@ -200,29 +199,37 @@ export class ClientHub {
   #identified({ user, expires }) {
     if (user && this.status === "unauthenticated") this.#set_status("connected");
     if (!same(user, this.user)) this.user_callbacks.call((this.user = user));
-    this.#sign_in.accepted(expires);
+    this.#sign_in.accepted(user, expires);
   }
 
   /** @param {Effect} effect */
   #perform_one(effect) {
-    if (effect.kind === "send_text") {
-      this.#connector?.send(effect.text);
-    } else if (effect.kind === "settled") {
-      const { resolve, reject } = /** @type {Ticket} */ (effect.ticket);
-      if (effect.error) reject(effect.error);
-      else resolve(effect.data);
-    } else if (effect.kind === "fault") {
-      this.calls.report(effect.error);
-      if (effect.fatal) this.#connector?.drop();
-    } else if (effect.kind === "identified") {
-      this.#identified(effect);
-    } else if (effect.kind === "token_wanted") {
-      this.#sign_in.wanted(effect.reason);
-    } else if (effect.kind === "unauthenticated") {
-      this.calls.report(effect.error);
-      this.#set_status("unauthenticated");
-    } else {
-      this.#on_effect(effect);
+    switch (effect.kind) {
+      case "send_text":
+        this.#connector?.send(effect.text);
+        break;
+      case "settled": {
+        const { resolve, reject } = /** @type {Ticket} */ (effect.ticket);
+        if (effect.error) reject(effect.error);
+        else resolve(effect.data);
+        break;
+      }
+      case "fault":
+        this.calls.report(effect.error);
+        if (effect.fatal) this.#connector?.drop();
+        break;
+      case "identified":
+        this.#identified(effect);
+        break;
+      case "token_wanted":
+        this.#sign_in.wanted(effect.reason);
+        break;
+      case "unauthenticated":
+        this.calls.report(effect.error);
+        this.#set_status("unauthenticated");
+        break;
+      default:
+        this.#on_effect(effect);
     }
   }
 }

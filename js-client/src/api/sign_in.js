@@ -4,7 +4,8 @@
  * - The application's function is asked at every attempt to connect, and never twice at once: who comes while it is asked
  *   waits for the same answer. What was asked for on a connection that is gone is shown on no other.
  * - Before a token expires another one is shown, timed by the server's clock: the computer's may be wrong.
- * - Once it throws `Unauthorized`, or after `stop`, it is not asked again: nobody is signed in.
+ * - Once it throws `Unauthorized`, or after `stop`, nobody is signed in, and it is not asked again until `resume`.
+ * - A text that stands for the function is the token each time.
  */
 
 import { SharedStateError, Unauthorized } from "../protocol/errors.js";
@@ -17,7 +18,8 @@ import { backoff } from "../util/random.js";
 /**
  * @typedef {object} Shower
  * @property {(token: Token) => void} show
- * @property {(error?: unknown) => void} failed there is no token: for now, or, without an error, until told otherwise
+ * @property {(error: unknown) => void} failed there is no token, for now
+ * @property {() => void} none nobody is signed in any more, says the application
  * @property {() => Promise<any>} time asks for the server's
  */
 
@@ -41,6 +43,8 @@ export class SignIn {
   /** @type {object | undefined} what the timer is for */
   #term;
   #failures = 0;
+  /** Whether the server knows a user, and nothing is the matter with the token. */
+  #accepted = false;
 
   /** @param {string | TokenFunction | undefined} source @param {Shower} shower */
   constructor(source, shower) {
@@ -79,8 +83,9 @@ export class SignIn {
     this.#rest();
   }
 
-  /** Ask again, whatever came of it before. */
+  /** Ask again, whatever came of it before, unless somebody is signed in. */
   resume() {
+    if (this.#accepted) return;
     this.#stopped = false;
     if (this.#open) this.wanted("connect");
   }
@@ -92,25 +97,20 @@ export class SignIn {
    */
   wanted(reason) {
     this.#rest();
-    const later = reason === "unavailable";
     if (this.#stopped || this.#source === undefined) return;
-    if (typeof this.#source === "string" && !later && reason !== "connect") {
-      // The same again would be refused again; one that is about to expire has not done so yet.
-      if (reason !== "expires") this.#shower.failed();
-    } else if (later) {
-      this.#after(backoff(this.#failures++), reason);
-    } else {
-      this.#show(this.#ask(reason));
-    }
+    if (reason === "unavailable") this.#after(backoff(this.#failures++), reason);
+    else this.#show(this.#ask(reason));
   }
 
   /**
-   * A token was accepted, if there was one.
+   * The server has said whose the connection is.
    *
+   * @param {unknown} user null for nobody
    * @param {number | null} expires by the server's clock
    */
-  accepted(expires) {
+  accepted(user, expires) {
     this.#rest();
+    this.#accepted = user !== null;
     this.#failures = 0;
     if (expires === null || typeof this.#source !== "function" || this.#stopped) return;
     const term = (this.#term = {});
@@ -126,6 +126,7 @@ export class SignIn {
   #rest() {
     clearTimeout(this.#timer);
     this.#term = undefined;
+    this.#accepted = false;
   }
 
   /** @param {number} pause in milliseconds @param {string} reason */
@@ -145,7 +146,7 @@ export class SignIn {
         if (!mine()) return;
         if (error instanceof Unauthorized || this.#stopped) {
           this.#stopped = true;
-          this.#shower.failed();
+          this.#shower.none();
         } else {
           this.#shower.failed(error);
         }

@@ -8,13 +8,14 @@
 
 import { fault, send_text, settled } from "./effects.js";
 import { SharedStateError } from "./errors.js";
-import { by_path, decode, encode_request, members } from "./messages.js";
-import { Requests, closed, error_of } from "./requests.js";
+import { decode, encode_request } from "./messages.js";
+import { Requests, closed } from "./requests.js";
 import { Session } from "./session.js";
-import { MAX_SNAPSHOT, Subscription } from "./subscription.js";
+import { MAX_SNAPSHOT } from "./subscription.js";
+import { Subscriptions } from "./subscriptions.js";
 
 /** @import { Effect } from "./effects.js" */
-/** @import { Notification, Reply } from "./messages.js" */
+/** @import { Reply } from "./messages.js" */
 /** @import { Replica } from "./replica.js" */
 
 /** Default number of requests that may wait for a connection: minutes of an active page. */
@@ -26,25 +27,10 @@ const MAX_BREACHES = 10;
 export class ClientProtocol {
   #closed = false;
   #requests;
-  /** @type {Map<string, Subscription>} by path */
-  #subscriptions = new Map();
-  #next_subs = 0;
-  /**
-   * Changes of the server's list without an answer: what they name, and ticks since. By tunnel.
-   * @type {Map<unknown, {named: Subscription[], age: number}>}
-   */
-  #unanswered = new Map();
-  /**
-   * The protocol level that the server has shown. Until it is 2, the server may know only whole lists of subscriptions.
-   * @type {1 | 2 | undefined}
-   */
-  #level;
+  #session;
+  #subscriptions;
   /** Breaches of the protocol on this connection. */
   #breaches = 0;
-  #max_snapshot;
-  #session;
-  /** Paths that the server takes at most, as it has said. */
-  #most = Infinity;
 
   /**
    * @param {{max_queue?: number, max_snapshot?: number, key?: string}} [options] `max_queue`: requests that may wait for a
@@ -54,7 +40,7 @@ export class ClientProtocol {
   constructor({ max_queue = MAX_QUEUE, max_snapshot = MAX_SNAPSHOT, key } = {}) {
     this.#session = new Session(key);
     this.#requests = new Requests(max_queue);
-    this.#max_snapshot = max_snapshot;
+    this.#subscriptions = new Subscriptions(max_snapshot);
   }
 
   /**
@@ -62,11 +48,14 @@ export class ClientProtocol {
    * @returns {Effect[]}
    */
   connection_opened(token) {
+    /** @type {Effect[]} */
+    const out = [];
     this.#breaches = 0;
-    const session = this.#session.connection_opened(token);
-    this.#requests.adjust(this.#session);
-    const requests = this.#requests.connection_opened();
-    return [...session, ...this.#subscribe([...this.#subscriptions.values()], true), ...requests];
+    this.#session.connection_opened(token, out);
+    this.#subscriptions.connection_opened(out);
+    this.#requests.connected = true;
+    this.#requests.adjust(this.#session, out);
+    return out;
   }
 
   /**
@@ -76,7 +65,11 @@ export class ClientProtocol {
    * @returns {Effect[]}
    */
   sign_in(token) {
-    return this.#closed ? [] : this.#keep(this.#session.sign_in(token));
+    /** @type {Effect[]} */
+    const out = [];
+    if (this.#closed) return out;
+    this.#session.sign_in(token, out);
+    return this.#keep(out);
   }
 
   /**
@@ -85,8 +78,7 @@ export class ClientProtocol {
    */
   connection_lost(closing) {
     this.#session.connection_lost();
-    for (const each of this.#subscriptions.values()) each.state = "idle";
-    this.#unanswered.clear();
+    this.#subscriptions.connection_lost();
     return this.#requests.connection_lost(closing);
   }
 
@@ -97,7 +89,7 @@ export class ClientProtocol {
    */
   close() {
     this.#closed = true;
-    this.#subscriptions.clear();
+    this.#subscriptions.connection_lost();
     return this.#requests.end(closed());
   }
 
@@ -119,8 +111,8 @@ export class ClientProtocol {
    */
   tick(limit) {
     const late = (/** @type {{age: number}} */ each) => each.age++ >= limit;
-    const unanswered = [...this.#requests.sent.values(), ...this.#unanswered.values()];
-    return this.#session.tick(limit) || unanswered.some(late)
+    const unanswered = [this.#requests.sent, this.#subscriptions.unanswered];
+    return this.#session.tick(limit) || unanswered.some((map) => [...map.values()].some(late))
       ? [fault("no answer in time", true)]
       : this.#keep([]);
   }
@@ -146,7 +138,7 @@ export class ClientProtocol {
   request(ticket, cmd, path, arg) {
     if (this.#closed) return [settled(ticket, closed())];
     // The server would ignore the condition.
-    if (this.#level === 1 && /** @type {any} */ (arg)?.if)
+    if (this.#subscriptions.level === 1 && /** @type {any} */ (arg)?.if)
       return [settled(ticket, new SharedStateError("failed", "the server knows no conditions"))];
     return this.#requests.add(ticket, cmd, path, arg);
   }
@@ -170,11 +162,10 @@ export class ClientProtocol {
    * @returns {Effect[]}
    */
   acquire(path, replica) {
-    let subscription = this.#subscriptions.get(path);
-    if (subscription?.in_force) return [];
-    subscription ??= new Subscription(path, replica, this.#max_snapshot);
-    this.#subscriptions.set(path, subscription);
-    return this.#subscribe([subscription], true);
+    /** @type {Effect[]} */
+    const out = [];
+    this.#subscriptions.acquire(path, replica, out);
+    return out;
   }
 
   /**
@@ -182,9 +173,10 @@ export class ClientProtocol {
    * @returns {Effect[]}
    */
   release(path) {
-    const subscription = this.#subscriptions.get(path);
-    this.#subscriptions.delete(path);
-    return subscription ? [...this.#unsubscribe(subscription), ...this.#use_room()] : [];
+    /** @type {Effect[]} */
+    const out = [];
+    this.#subscriptions.release(path, out);
+    return out;
   }
 
   /**
@@ -192,212 +184,77 @@ export class ClientProtocol {
    * @returns {Effect[]}
    */
   receive_text(text) {
+    /** @type {Effect[]} */
+    const out = [];
     this.#session.heard = true;
     const message = decode(text);
     switch (message?.kind) {
       case "notification":
-        return this.#notified(message);
+        if (!this.#subscriptions.notified(message, out)) this.#breach(message, out);
+        break;
       case "reply":
-        return this.#replied(message);
+        this.#replied(message, out);
+        break;
       case "session":
-        return this.#keep(this.#session.told(message));
+        this.#session.told(message, out);
+        this.#keep(out);
+        break;
       case "end":
-        return this.#ended(message);
+        this.#subscriptions.ended(message, out);
+        break;
       case "malformed":
-        return this.#breach(message);
-      default:
-        return [];
+        this.#breach(message, out);
     }
+    return out;
   }
 
-  /**
-   * @param {Reply} reply
-   * @returns {Effect[]}
-   */
-  #replied(reply) {
-    const { tunnel, ok } = reply;
-    if (reply.error.epoch) this.#level = 2;
-    const session = this.#session.receive(reply);
-    if (session) {
-      const denied = [...this.#subscriptions.values()].filter((each) => ok && each.denied);
-      return this.#keep([...session, ...this.#subscribe(denied, true)]);
+  /** @param {Reply} reply @param {Effect[]} out */
+  #replied(reply, out) {
+    const { tunnel, ok, error } = reply;
+    const session = this.#session;
+    const subscriptions = this.#subscriptions;
+    if (error.epoch) subscriptions.level = 2;
+    if (session.answered(reply, out)) {
+      if (ok) subscriptions.user_changed(out);
+      this.#keep(out);
+      return;
     }
-    const is_own = this.#unanswered.has(tunnel) || this.#requests.sent.has(tunnel);
+    const is_own = subscriptions.unanswered.has(tunnel) || this.#requests.sent.has(tunnel);
     // What cannot be told may be the refusal of a session; a token that is waited for is not answered any more.
-    const over = is_own ? this.#session.held : !ok && tunnel == null;
-    const effects = over && this.#session.overtaken() ? this.#keep([]) : [];
-    const answered =
-      typeof tunnel === "string" ? this.#subscribed(reply) : this.#requests.receive(reply);
-    return [...effects, ...answered];
+    if (is_own ? session.held : !ok && tunnel == null) {
+      session.overtaken();
+      this.#keep(out);
+    }
+    subscriptions.answered(reply, session.undecided, out);
+    this.#requests.receive(reply, out);
   }
 
   /**
    * Go on as far as it is known whose the connection is, and what the server takes.
    *
-   * @param {Effect[]} effects
+   * @param {Effect[]} out
    * @returns {Effect[]} with what follows
    */
-  #keep(effects) {
-    const { subscriptions = Infinity } = this.#session.bounds;
-    const raised = subscriptions !== this.#most;
-    this.#most = subscriptions;
-    return [...effects, ...this.#use_room(raised), ...this.#requests.adjust(this.#session)];
-  }
-
-  /**
-   * Ask for paths that have waited, if there may be room for them.
-   *
-   * @param {boolean} [raised]
-   * @returns {Effect[]}
-   */
-  #use_room(raised) {
-    if (!raised && this.#subscriptions.size < this.#most) return [];
-    const waiting = [...this.#subscriptions.values()].filter(({ state }) => state === "idle");
-    return this.#subscribe(waiting, true);
-  }
-
-  /**
-   * @param {import("./messages.js").End} message
-   * @returns {Effect[]}
-   */
-  #ended({ path, error }) {
-    const subscription = this.#subscriptions.get(/** @type {string} */ (path));
-    // The end of an earlier subscription, while another one is asked for.
-    if (subscription?.state === "asked") return subscription.forget();
-    if (subscription?.state !== "subscribed") return [];
-    const reason = error_of({ data: `${path}: ended by the server`, error });
-    return [...subscription.refuse(reason, true), ...this.#use_room()];
-  }
-
-  /**
-   * @param {Subscription[]} subscriptions
-   * @param {boolean} resume
-   * @returns {Effect[]}
-   */
-  #subscribe(subscriptions, resume) {
-    if (this.#subscriptions.size > this.#most) {
-      const taken = [...this.#subscriptions.values()].filter((each) => each.in_force).length;
-      // The others wait.
-      for (const each of subscriptions.splice(Math.max(0, this.#most - taken))) each.state = "idle";
-    }
-    if (!this.#requests.connected || subscriptions.length === 0) return [];
-    for (const each of subscriptions) each.ask(resume);
-    return this.#change(subscriptions);
-  }
-
-  /**
-   * @param {Subscription} subscription
-   * @returns {Effect[]}
-   */
-  #unsubscribe(subscription) {
-    subscription.state = "idle";
-    return this.#change(undefined, [subscription.path]);
-  }
-
-  /**
-   * Change the server's list of subscriptions, if there is a connection. Once the server is known to speak level 2,
-   * request and answer are about the change alone, however many subscriptions there are.
-   *
-   * @param {Subscription[]} [inserted]
-   * @param {string[]} [remove] paths no longer in force
-   * @returns {Effect[]}
-   */
-  #change(inserted, remove) {
-    if (!this.#requests.connected) return [];
-    // Tunnels of the application's requests are numbers, those of the client's own strings.
-    const tunnel = `subs${this.#next_subs++}`;
-    for (const each of inserted ?? []) each.tunnel = tunnel;
-    const whole = this.#level !== 2;
-    if (whole) inserted = [...this.#subscriptions.values()].filter((each) => each.in_force);
-    this.#unanswered.set(tunnel, { named: inserted ?? [], age: 0 });
-    const insert = inserted?.map(({ path, sub }) => [path, sub]);
-    const arg = whole ? { insert, reset: true } : { insert, remove, brief: true };
-    return [send_text(encode_request("PUT", "/subs", arg, tunnel))];
-  }
-
-  /**
-   * Handle the server's answer to `PUT /subs`: it lists what the request named and is subscribed now. More may be in
-   * the list, from a server that does not know `brief`.
-   *
-   * @param {Reply} reply
-   * @returns {Effect[]}
-   */
-  #subscribed(reply) {
-    const accepted = by_path(reply.data);
-    const errors = by_path(reply.errors);
-    const request = this.#unanswered.get(reply.tunnel);
-    this.#unanswered.delete(reply.tunnel);
-    /** @type {Effect[]} */
-    const effects = [];
-    for (const subscription of request?.named ?? []) {
-      const { path, state } = subscription;
-      const asked = state === "asked" && subscription.tunnel === reply.tunnel;
-      const listed = accepted.has(path) || !Array.isArray(reply.data);
-      if (reply.ok && listed) {
-        if (asked) subscription.state = "subscribed";
-      } else if (asked || (reply.ok && state === "subscribed")) {
-        const error = members(errors.get(path) ?? { code: "refused" });
-        const reason = { data: `${path}: not subscribed`, error };
-        effects.push(...subscription.refuse(error_of(reply.ok ? reason : reply)));
-      }
-    }
-    return [...effects, ...this.#use_room()];
-  }
-
-  /**
-   * @param {Notification} notification
-   * @returns {Effect[]}
-   */
-  #notified(notification) {
-    const { path, epoch } = notification;
-    this.#level = epoch === undefined ? 1 : 2;
-    const subscription = this.#subscriptions.get(path);
-    // Released meanwhile: this was still on its way.
-    if (!subscription) return [];
-    const outcome = subscription.receive(notification);
-    if (outcome === "gap") return this.#breach(notification);
-    if (outcome !== "too_large") return outcome;
-    return this.#give_up(subscription, outcome, "its parts exceed max_snapshot");
+  #keep(out) {
+    const session = this.#session;
+    if (!session.undecided) this.#subscriptions.let_go(out);
+    this.#subscriptions.adjust(session.bounds.subscriptions, out);
+    this.#requests.adjust(session, out);
+    return out;
   }
 
   /**
    * The server broke the protocol: a message cannot be read, or does not follow. Mend it, up to `MAX_BREACHES` times,
-   * by subscribing anew; in two requests, because a server may consider a path that one request removes and inserts
-   * as subscribed already, and send nothing.
+   * by subscribing anew.
    *
    * @param {{path: unknown, epoch?: string, reason?: string}} message without a reason, it does not follow: that is
    *   no news for the application
-   * @returns {Effect[]}
+   * @param {Effect[]} out
    */
-  #breach({ path, epoch, reason }) {
-    const subscription = this.#subscriptions.get(/** @type {string} */ (path));
+  #breach({ path, epoch, reason }, out) {
     // Without a path, nobody knows for whom it was: something may wait for it for ever.
     const fatal = ++this.#breaches > MAX_BREACHES || typeof path !== "string";
-    const faults = reason || fatal ? [fault(`bad message: ${reason ?? "gaps"}`, fatal)] : [];
-    if (fatal || subscription?.state !== "subscribed") return faults;
-    const remedy = subscription.after_gap(reason ? subscription.replica.epoch : epoch);
-    if (remedy === "refuse")
-      return [
-        ...faults,
-        ...this.#give_up(subscription, "bad_message", "the server sent no snapshot"),
-      ];
-    return [
-      ...faults,
-      ...this.#unsubscribe(subscription),
-      ...this.#subscribe([subscription], remedy === "resume"),
-    ];
-  }
-
-  /**
-   * Do without a subscription until it is asked for again.
-   *
-   * @param {Subscription} subscription
-   * @param {string} code
-   * @param {string} reason
-   * @returns {Effect[]}
-   */
-  #give_up(subscription, code, reason) {
-    const unsubscribe = this.#unsubscribe(subscription);
-    return [...unsubscribe, ...subscription.refuse(new SharedStateError(code, reason))];
+    if (reason || fatal) out.push(fault(`bad message: ${reason ?? "gaps"}`, fatal));
+    if (!fatal) this.#subscriptions.missed(path, epoch, out);
   }
 }

@@ -10,7 +10,7 @@
  * - The text is encoded when the request is made, so that later changes by the application do not leak into it.
  */
 
-import { fault_of } from "./bounds.js";
+import { message_fault } from "./bounds.js";
 import { send_text, settled } from "./effects.js";
 import { SharedStateError } from "./errors.js";
 import { encode_request } from "./messages.js";
@@ -69,7 +69,7 @@ export class Requests {
     } catch (cause) {
       error = new SharedStateError("bad_update", "not JSON", {}, { cause });
     }
-    error ??= fault_of(arg, text, this.bounds);
+    error ??= message_fault(text, this.bounds);
     // With a connection, the queue drains at the server's pace.
     const full =
       this.#waiting.length >= this.#max_waiting ||
@@ -79,25 +79,19 @@ export class Requests {
     if (error) return [settled(ticket, error)];
     this.#waiting.push({ tunnel, ticket, text, age: 0 });
     this.#waiting_length += text.length;
-    return this.#fill();
+    return this.#fill([]);
   }
 
   /**
    * What is known of the connection has changed.
    *
    * @param {{bounds: import("./bounds.js").Bounds, held: boolean}} session
-   * @returns {Effect[]} what may be sent now
+   * @param {Effect[]} out
    */
-  adjust({ bounds, held }) {
+  adjust({ bounds, held }, out) {
     this.bounds = bounds;
     this.held = held;
-    return this.#fill();
-  }
-
-  /** @returns {Effect[]} */
-  connection_opened() {
-    this.connected = true;
-    return this.#fill();
+    this.#fill(out);
   }
 
   /**
@@ -144,16 +138,16 @@ export class Requests {
   }
 
   /**
-   * @param {Reply} reply
-   * @returns {Effect[]} empty if it does not answer a request
+   * @param {Reply} reply ignored if it does not answer a request
+   * @param {Effect[]} out
    */
-  receive(reply) {
+  receive(reply, out) {
     const request = this.sent.get(reply.tunnel);
-    if (!request) return [];
+    if (!request) return;
     this.sent.delete(reply.tunnel);
-    const over = settled(request.ticket, reply.ok ? undefined : error_of(reply), reply.data);
+    out.push(settled(request.ticket, reply.ok ? undefined : error_of(reply), reply.data));
     // Refilled by halves: taking many requests from the front of a long list at once is cheap.
-    return this.sent.size > this.#window / 2 ? [over] : [over, ...this.#fill()];
+    if (this.sent.size <= this.#window / 2) this.#fill(out);
   }
 
   get #window() {
@@ -161,16 +155,17 @@ export class Requests {
     return Math.max(1, Math.min(WINDOW, unanswered - RESERVED));
   }
 
-  /** @returns {Effect[]} */
-  #fill() {
+  /** @param {Effect[]} out @returns {Effect[]} */
+  #fill(out) {
     const room = this.#window - this.sent.size;
-    if (!this.connected || this.held || room <= 0) return [];
-    return this.#waiting.splice(0, room).map((request) => {
+    if (!this.connected || this.held || room <= 0) return out;
+    for (const request of this.#waiting.splice(0, room)) {
       const { tunnel, text } = request;
       this.sent.set(tunnel, request);
       this.#waiting_length -= text.length;
-      return send_text(text);
-    });
+      out.push(send_text(text));
+    }
+    return out;
   }
 }
 

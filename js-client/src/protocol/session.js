@@ -11,6 +11,7 @@
  */
 
 import { send_text } from "./effects.js";
+import { bounds_of } from "./bounds.js";
 import { encode_request, members } from "./messages.js";
 import { error_of } from "./requests.js";
 
@@ -21,15 +22,11 @@ import { error_of } from "./requests.js";
 /** Codes of a server that knows sessions, but cannot look into a token now. */
 const LATER = ["unavailable", "internal", "too_many"];
 
-/** @param {string} reason @returns {Effect} */
-const token_wanted = (reason) => ({ kind: "token_wanted", reason });
-
+/** The session of one client, over all its connections; methods add their effects to `out`. */
 export class Session {
   #key;
   /** @type {Bounds} what the server takes, as far as it has said */
   bounds = {};
-  /** @type {unknown[]} what the server can do beyond level 2 */
-  features = [];
   /** Whether the application's requests wait for a token to be accepted. */
   held = false;
   /** Whether the server has said anything on this connection. */
@@ -38,7 +35,10 @@ export class Session {
   #asked = 0;
   /** @type {string | undefined} the tunnel of the latest request */
   #unanswered;
+  /** Ticks since it was sent, or refused. */
   #age = 0;
+  /** How many of them an answer may take. */
+  #limit = Infinity;
   /** @type {string | null | undefined} as shown last */
   #token;
   /** Whether the server has ever answered. */
@@ -53,15 +53,23 @@ export class Session {
     this.#key = key;
   }
 
-  /** @param {string | null} [token] @returns {Effect[]} */
-  connection_opened(token) {
+  /**
+   * Whether the server may yet accept another token than the one that it has refused, or has not answered. Not for
+   * longer than an answer may take.
+   */
+  get undecided() {
+    return this.held && !this.#gave_up && this.#age <= this.#limit;
+  }
+
+  /** @param {string | null | undefined} token @param {Effect[]} out */
+  connection_opened(token, out) {
     this.#connected = true;
     this.heard = this.#again = this.#gave_up = false;
     const avoid = this.#avoid && token === undefined;
     this.#avoid = false;
     this.held = !!this.#key && typeof token === "string";
     this.#token = token;
-    return avoid ? [] : this.#ask();
+    if (!avoid) this.#ask(out);
   }
 
   connection_lost() {
@@ -70,12 +78,12 @@ export class Session {
     this.#connected = this.held = false;
   }
 
-  /** @param {string | null} token @returns {Effect[]} */
-  sign_in(token) {
+  /** @param {string | null} token @param {Effect[]} out */
+  sign_in(token, out) {
     this.#token = token;
     if (token === null) this.held = false;
-    if (this.#connected) return this.#ask();
-    return token === null ? [identified()] : [];
+    if (this.#connected) this.#ask(out);
+    else if (token === null) out.push(identified());
   }
 
   /**
@@ -85,87 +93,90 @@ export class Session {
    * @returns {boolean} whether a server that knows sessions owes an answer; any other counts as one that knows none
    */
   tick(limit) {
-    const late = !!this.#unanswered && this.#age++ >= limit;
+    this.#limit = limit;
+    const late = this.#age++ >= limit && !!this.#unanswered;
     if (late) this.overtaken();
     return late && this.#known;
   }
 
-  /** @returns {Effect[]} */
-  #ask() {
-    if (!this.#key) return [];
+  /** @param {Effect[]} out */
+  #ask(out) {
+    if (!this.#key) return;
     this.#age = 0;
     const tunnel = (this.#unanswered = `session${this.#asked++}`);
     const arg = { key: this.#key, token: this.#token };
-    return [send_text(encode_request("PUT", "/session", arg, tunnel))];
+    out.push(send_text(encode_request("PUT", "/session", arg, tunnel)));
   }
 
-  /**
-   * The server has answered what was asked later: it knows no sessions, if it has not answered.
-   *
-   * @returns {boolean} whether that is news
-   */
+  /** The server has answered what was asked later: it knows no sessions, if it has not answered. */
   overtaken() {
-    if (!this.#unanswered || this.#known) return false;
+    if (!this.#unanswered || this.#known) return;
     this.#unanswered = undefined;
     this.held = false;
-    return true;
   }
 
   /**
    * @param {Reply} reply
-   * @returns {Effect[] | undefined} undefined: it is not the answer, or a later one counts
+   * @param {Effect[]} out
+   * @returns {boolean} whether it is the answer: no later one counts
    */
-  receive(reply) {
-    if (!this.#unanswered || reply.tunnel !== this.#unanswered) return undefined;
+  answered(reply, out) {
+    if (!this.#unanswered || reply.tunnel !== this.#unanswered) return false;
     this.#unanswered = undefined;
-    if (!reply.ok) return this.#refused(reply);
-    const { features, limits, user, expires } = members(reply.data);
-    this.#known = true;
-    this.#again = this.#gave_up = this.held = false;
-    this.features = Array.isArray(features) ? features : [];
-    this.bounds = Object.fromEntries(
-      Object.entries(members(limits)).filter(([, most]) => Number.isInteger(most) && most > 0),
-    );
-    return [identified(user, expires)];
+    if (reply.ok) this.#accepted(members(reply.data), out);
+    else this.#refused(reply, out);
+    return true;
   }
 
-  /** @param {Reply} reply @returns {Effect[]} */
-  #refused(reply) {
+  /** @param {Record<string, any>} data @param {Effect[]} out */
+  #accepted({ limits, user, expires }, out) {
+    this.#known = true;
+    this.#again = this.#gave_up = this.held = false;
+    this.bounds = bounds_of(limits);
+    out.push(identified(user, expires));
+  }
+
+  /** @param {Reply} reply @param {Effect[]} out */
+  #refused(reply, out) {
     const error = error_of(reply);
     const { code } = error;
     const { reason } = reply.error;
     const later = LATER.includes(code);
-    if (typeof this.#token === "string" && (later || code === "unauthenticated")) {
-      this.#known = true;
-      if (later || reason === "unavailable") return [token_wanted("unavailable")];
-      if (this.#again || reason === "revoked") {
-        this.#gave_up = true;
-        return [{ kind: "unauthenticated", error }];
-      }
-      this.#again = true;
-      return [token_wanted(typeof reason === "string" ? reason : "invalid")];
+    if (typeof this.#token !== "string" || !(later || code === "unauthenticated")) {
+      this.held = this.#known = false;
+      this.bounds = {};
+      out.push(identified());
+      return;
     }
-    this.held = this.#known = false;
-    this.features = [];
-    this.bounds = {};
-    return [identified()];
+    this.#known = true;
+    this.#age = 0;
+    if (later || reason === "unavailable") {
+      out.push(token_wanted("unavailable"));
+    } else if (this.#again || reason === "revoked") {
+      this.#gave_up = true;
+      // Who was signed in before on this connection stays so until the server says otherwise.
+      if (this.held) out.push(identified());
+      out.push({ kind: "unauthenticated", error });
+    } else {
+      this.#again = true;
+      out.push(token_wanted(typeof reason === "string" ? reason : "invalid"));
+    }
   }
 
-  /**
-   * @param {Told} message
-   * @returns {Effect[]}
-   */
-  told({ user, expires, reason }) {
-    if (!this.#connected) return [];
-    const effects = [identified(user, expires)];
-    const has_token = typeof this.#token === "string";
-    if (reason === "expired") this.held = has_token;
-    const over = reason === "expired" || reason === "expires";
-    if (over && has_token && !this.#unanswered && !this.#gave_up)
-      effects.push(token_wanted(reason));
-    return effects;
+  /** @param {Told} message @param {Effect[]} out */
+  told({ user, expires, reason }, out) {
+    if (!this.#connected) return;
+    out.push(identified(user, expires));
+    const over = reason === "expired";
+    if (typeof this.#token !== "string") return;
+    if (over) this.held = true;
+    if ((over || reason === "expires") && !this.#unanswered && !this.#gave_up)
+      out.push(token_wanted(reason));
   }
 }
+
+/** @param {string} reason @returns {Effect} */
+const token_wanted = (reason) => ({ kind: "token_wanted", reason });
 
 /**
  * @param {any} [user]

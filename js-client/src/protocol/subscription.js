@@ -21,12 +21,7 @@
 /** @import { Effect } from "./effects.js" */
 /** @import { SharedStateError } from "./errors.js" */
 /** @import { Notification } from "./messages.js" */
-/** @import { Replica } from "./replica.js" */
-
-/**
- * No effects: ignored, or kept until the remaining parts arrive.
- * @typedef {"gap" | "too_large" | Effect[]} Outcome
- */
+/** @import { Replica, Update } from "./replica.js" */
 
 /** Default number of characters of JSON text that the parts of one snapshot may have: a million items of 250. */
 export const MAX_SNAPSHOT = 2 ** 28;
@@ -39,12 +34,12 @@ export class Subscription {
   /** @type {object | undefined} what was asked for */
   sub;
   /** @type {"nothing" | "change" | "snapshot"} what was requested and has not arrived yet */
-  #awaited = "snapshot";
+  awaited = "snapshot";
   /** @type {Notification | undefined} the parts that have arrived, joined */
   #parts;
   #max_snapshot;
-  /** Whether it was refused, or ended, for the sake of who asked. */
-  denied = false;
+  /** @type {SharedStateError | undefined} why it was refused, or ended, if for the sake of who asked */
+  denial;
 
   /**
    * @param {string} path
@@ -65,10 +60,9 @@ export class Subscription {
   ask(resume) {
     const { epoch, version } = this.replica;
     this.state = "asked";
-    this.denied = false;
-    this.#parts = undefined;
+    this.denial = this.#parts = undefined;
     const known = resume && epoch !== undefined && version !== undefined;
-    this.#awaited = known ? "change" : "snapshot";
+    this.awaited = known ? "change" : "snapshot";
     // A snapshot may come in parts, so that a large one does not hold up other messages.
     this.sub = { since: known ? { epoch, version } : undefined, parts: true };
   }
@@ -80,54 +74,60 @@ export class Subscription {
 
   /**
    * @param {SharedStateError} error
+   * @param {Effect[]} out
    * @param {boolean} [ended] whether the server has ended it
-   * @returns {Effect[]}
    */
-  refuse(error, ended = false) {
+  refuse(error, out, ended) {
     this.state = "refused";
-    this.denied = ended || error.code === "unauthenticated" || error.code === "forbidden";
-    // What this user may not read is no longer held.
-    return [...(this.denied ? this.forget() : []), { kind: "refused", path: this.path, error }];
+    if (ended || error.code === "unauthenticated" || error.code === "forbidden") {
+      this.denial = error;
+      this.forget(out);
+    }
+    out.push({ kind: "refused", path: this.path, error });
+  }
+
+  /**
+   * Keep what is held until it is decided who the user is.
+   *
+   * @param {SharedStateError} error why nobody may read it
+   */
+  wait(error) {
+    this.state = "idle";
+    this.denial = error;
   }
 
   /**
    * Hold nothing any more, at no state.
    *
-   * @returns {Effect[]}
+   * @param {Effect[]} out
    */
-  forget() {
-    const diffs = this.replica.apply({ remove: [], insert: [], reset: true });
-    this.replica.epoch = this.replica.version = this.#parts = undefined;
-    return diffs.length > 0 ? [{ kind: "changed", path: this.path, diffs }] : [];
-  }
-
-  /**
-   * What to do about a gap.
-   *
-   * @param {string | undefined} epoch epoch of the notification that revealed it, if known
-   * @returns {"resume" | "restart" | "refuse"}
-   */
-  after_gap(epoch) {
-    if (this.#awaited === "snapshot") return "refuse";
-    return this.#awaited === "nothing" && epoch === this.replica.epoch ? "resume" : "restart";
+  forget(out) {
+    this.#change({ remove: [], insert: [], reset: true }, undefined, undefined, out);
+    this.#parts = undefined;
   }
 
   /**
    * @param {Notification} next
-   * @returns {Outcome}
+   * @param {Effect[]} out
+   * @returns {"gap" | "too_large" | undefined} what is the matter with it; else it was applied, ignored, or is kept
+   *   until the remaining parts arrive
    */
-  receive(next) {
-    if (!this.in_force) return [];
+  receive(next, out) {
+    if (!this.in_force) return undefined;
     const parts = this.#parts;
     this.#parts = undefined;
     // Parts of one snapshot name the same version; anything else on this path means that it was abandoned.
     const continues = parts && parts.epoch === next.epoch && parts.version === next.version;
-    if (!continues && !this.#acceptable(next)) return this.state === "subscribed" ? "gap" : [];
+    if (!continues && !this.#acceptable(next))
+      return this.state === "subscribed" ? "gap" : undefined;
     const whole = continues ? join(parts, next) : next;
-    if (!next.more) return this.#apply(whole);
-    if (whole.size > this.#max_snapshot) return "too_large";
-    this.#parts = whole;
-    return [];
+    if (!next.more) {
+      this.#apply(whole, out);
+    } else {
+      if (whole.size > this.#max_snapshot) return "too_large";
+      this.#parts = whole;
+    }
+    return undefined;
   }
 
   /**
@@ -140,20 +140,30 @@ export class Subscription {
     return epoch === this.replica.epoch && base === this.replica.version;
   }
 
+  /** @param {Notification} whole @param {Effect[]} out */
+  #apply({ update, epoch, version }, out) {
+    const { path, awaited } = this;
+    const has_changed = this.#change(update, epoch, version, out);
+    this.awaited = "nothing";
+    if (awaited !== "nothing") out.push({ kind: "synced", path });
+    else if (!has_changed) out.push({ kind: "moved", path });
+  }
+
   /**
-   * @param {Notification} whole
-   * @returns {Effect[]}
+   * @param {Update} update
+   * @param {string | undefined} epoch
+   * @param {number | undefined} version
+   * @param {Effect[]} out
+   * @returns {boolean} whether that changed an item
    */
-  #apply({ path, update, epoch, version }) {
-    const diffs = this.replica.apply(update);
-    this.replica.epoch = epoch;
-    this.replica.version = version;
-    /** @type {Effect[]} */
-    const effects = [];
-    if (diffs.length > 0) effects.push({ kind: "changed", path, diffs });
-    if (this.#awaited !== "nothing") effects.push({ kind: "synced", path });
-    this.#awaited = "nothing";
-    return effects.length > 0 ? effects : [{ kind: "moved", path }];
+  #change(update, epoch, version, out) {
+    const { path, replica } = this;
+    const diffs = replica.apply(update);
+    replica.epoch = epoch;
+    replica.version = version;
+    if (diffs.length === 0) return false;
+    out.push({ kind: "changed", path, diffs });
+    return true;
   }
 }
 

@@ -178,13 +178,19 @@ describe("a token", () => {
     ]);
   });
 
-  test("that is a string is not shown twice", () => {
-    const { client } = make({ token: "abc" });
+  test("that is a string is shown twice", async () => {
+    const { client, reported } = make({ token: "abc" });
     client.connect();
     FakeWebSocket.last.open();
     refuse("invalid");
+    await turn();
+    refuse("invalid");
     assert.equal(client.status, "unauthenticated");
-    assert.deepEqual(shown(), ["abc"]);
+    assert.deepEqual(shown(), ["abc", "abc"]);
+    assert.deepEqual(
+      reported.map(({ code }) => code),
+      ["unauthenticated"],
+    );
   });
 
   test("that cannot be had costs the attempt, unless there will be none", async () => {
@@ -219,11 +225,28 @@ describe("a token", () => {
     FakeWebSocket.last.open();
     await turn();
     assert.deepEqual(shown(), ["two"]);
+    accept();
+    client.connect();
     client.sign_out();
-    accept(null);
     client.connect();
     await turn();
     assert.deepEqual(shown(), ["two", null, "two"]);
+  });
+
+  test("is given up for good by `Unauthorized`, also that of a user who is signed in", async () => {
+    const { token } = tokens("one", new Unauthorized());
+    const { client } = make({ token });
+    client.connect();
+    const socket = FakeWebSocket.last.open();
+    await turn();
+    accept();
+    const data = { user: ANN, expires: 1 };
+    socket.say(JSON.stringify({ type: "MESSAGE", cmd: "SESSION", data, reason: "expires" }));
+    await turn();
+    assert.deepEqual(shown(), ["one", null]);
+    accept(null);
+    assert.equal(client.user, null);
+    assert.equal(client.status, "unauthenticated");
   });
 
   test("is no number", async () => {
@@ -331,7 +354,36 @@ describe("signed out", () => {
     const error = { code: "unauthenticated", message: "no" };
     socket.say(failure(socket.sent[0].tunnel, "no", { error }));
     assert.equal(ds.size, 0);
+    assert.equal(client.user, null);
     assert.equal(client.status, "unauthenticated");
+  });
+
+  test("a tab whose first token is stale shows what it had until another is accepted", async () => {
+    const { token } = tokens("old", "stale", "fresh");
+    const { client, reported } = make({ token });
+    const [, ds] = client.acquire(C);
+    FakeWebSocket.last.open();
+    await turn();
+    accept();
+    FakeWebSocket.last.serve([{ id: "a" }]).drop();
+    const changes = /** @type {any[]} */ ([]);
+    ds.add_callback((diffs) => changes.push(diffs.map(({ id }) => id)));
+    client.connect();
+    const socket = FakeWebSocket.last.open();
+    await turn();
+    refuse("expired");
+    const error = { code: "unauthenticated", message: "no" };
+    socket.say(failure(socket.sent[0].tunnel, "no", { error }));
+    assert.deepEqual(ds.get_items(), [{ id: "a" }]);
+    await turn();
+    accept();
+    const { tunnel, arg } = socket.sent.at(-1);
+    assert.deepEqual(arg.insert[0][1].since, { epoch: "e", version: 1 });
+    socket.say(reply(tunnel, arg.insert));
+    socket.say(support.notify({ insert: [{ id: "b" }] }, support.at("e", 1, 2)));
+    assert.equal(ds.size, 2);
+    assert.deepEqual(changes, [["b"]]);
+    assert.deepEqual(reported, []);
   });
 
   test("without a connection, the next one begins so", () => {
