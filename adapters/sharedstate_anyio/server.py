@@ -209,6 +209,7 @@ async def serve(
                 listeners.append(listener)
         where = [each.where for each in listeners if cautions.is_open(each)]
         cautions.warn("open_to_anybody", cautions.open_to_anybody(where, config.access))
+        cautions.warn("access_incomplete", cautions.incomplete_access(config.auth, config.rules))
         cautions.warn("certificate_expires", *cautions.expiring(each.tls for each in listeners))
         for service in config.services:
             await _open(stack, built[service.name], service)

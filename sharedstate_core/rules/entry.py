@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from sharedstate_core.expressions.evaluator import Program
 from sharedstate_core.expressions.places import Failure, Place
-from sharedstate_core.expressions.tree import And, Literal, Node
+from sharedstate_core.expressions.tree import And, Literal, Node, names_of
 
 from .patterns import Pattern
 
@@ -125,6 +125,13 @@ class Entry(Struct, frozen=True, eq=False):
     rules: dict[str, Rule]
     stamps: Stamps
     unused: tuple[str, ...] = ()
+
+    @property
+    def looks_at_users(self) -> bool:
+        """Whether an expression looks at `user`."""
+        stamps = (*self.stamps.insert.values(), *self.stamps.update.values())
+        trees = (*(rule.tree for rule in self.rules.values()), *(each.tree for each in stamps))
+        return any("user" in names_of(tree) for tree in trees)
 
     def allows(self, key: str, values: Mapping[str, object]) -> bool:
         """Return whether a right is given to everything, with these values; an error denies."""

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sharedstate_core.expressions.printer import text_of
 from sharedstate_core.expressions.specialiser import specialise
-from sharedstate_core.expressions.tree import Binary, Literal, Name, Node, Select, nodes_of
+from sharedstate_core.expressions.tree import (
+    Binary,
+    Call,
+    Literal,
+    Name,
+    Node,
+    Select,
+    Unary,
+    nodes_of,
+)
 
 from .entry import DENIED
 from .faults import RuleFault
@@ -15,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .entry import Entry
+
+_ARITHMETIC: Final = ("+", "-", "*", "/", "%")
 
 
 def hints(entries: Sequence[Entry]) -> Iterator[RuleFault]:
@@ -28,6 +39,8 @@ def hints(entries: Sequence[Entry]) -> Iterator[RuleFault]:
             yield RuleFault(f"{entry.name}.let.{name}", "nothing looks at it")
         yield from _given_away(entry)
         yield from _never(entry)
+        yield from _mixed(entry)
+        yield from _whole_users(entry)
 
 
 def _given_away(entry: Entry) -> Iterator[RuleFault]:
@@ -76,3 +89,58 @@ def _never(entry: Entry) -> Iterator[RuleFault]:
         if text_of(specialise(rule.tree, {})) in {"false", "null.error"}:
             told.add(rule.place)
             yield RuleFault(rule.place, "it is never true")
+
+
+def _mixed(entry: Entry) -> Iterator[RuleFault]:
+    """Yield where a whole number and a double are certain to meet, such as `now - 60`: that has no value."""
+    told: set[RuleFault] = set()
+    rules = [(rule.place, rule.tree) for rule in entry.rules.values()]
+    for place, tree in (*rules, *_stamps(entry)):
+        for node in nodes_of(tree):
+            if isinstance(node, Binary) and node.op in _ARITHMETIC:
+                one, other = _number(node.left), _number(node.right)
+                if one is not None and other is not None and one is not other:
+                    at = node.at
+                    via = "" if at.source.name in {place, ""} else f" of {at.source.name}"
+                    why = "it is always an error: a whole number beside a double, such as `now`; write 60.0, not 60"
+                    fault = RuleFault(place, f"{at.words}{via}: {at.excerpt}: {why}")
+                    if fault not in told:
+                        told.add(fault)
+                        yield fault
+
+
+def _number(node: Node) -> type[int] | type[float] | None:
+    """Return which kind of number an expression is, if it has a value; None if that is not certain."""
+    match node:
+        case Literal(value=float()) | Name(name="now"):
+            return float
+        case Literal(value=int() as value) if not isinstance(value, bool):
+            return int
+        case Call(function="size"):
+            return int
+        case Unary(op="-", of=of):
+            return _number(of)
+        case Binary(op=op, left=left, right=right) if op in _ARITHMETIC:
+            return _number(left) or _number(right)
+        case _:
+            return None
+
+
+def _whole_users(entry: Entry) -> Iterator[RuleFault]:
+    """Yield the stamps that are all of a user's claims."""
+    for place, tree in _stamps(entry):
+        if tree == Name("user"):
+            text = "it is the whole user, with all claims, for everybody to see who may read; user.id is the id"
+            yield RuleFault(place, text)
+
+
+def _stamps(entry: Entry) -> list[tuple[str, Node]]:
+    """Return the expression of each stamp, with its place."""
+    insert, update = entry.stamps.insert, entry.stamps.update
+    if insert is update:
+        return [(f"{entry.name}.stamp.{member}", each.tree) for member, each in insert.items()]
+    return [
+        (f"{entry.name}.stamp.{kind}.{member}", each.tree)
+        for kind, members in (("insert", insert), ("update", update))
+        for member, each in members.items()
+    ]

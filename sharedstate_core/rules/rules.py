@@ -104,6 +104,11 @@ class Rules:
                 return Match(entry, variables)
         return None
 
+    @property
+    def look_at_users(self) -> bool:
+        """Whether any entry asks who somebody is."""
+        return any(entry.looks_at_users for entry in self.entries)
+
     def warnings(self) -> list[RuleFault]:
         """Return what is allowed, but probably not meant."""
         return list(hints(self.entries))

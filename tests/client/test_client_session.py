@@ -22,6 +22,7 @@ from .supervised import Supervised, join
 KEY = "an-unguessable-key-0001"
 TICKS = 3
 
+
 def opened(token: str | None = None) -> ClientProtocol:
     client = ClientProtocol(key=KEY)
     client.connection_opened(token) if token else client.connection_opened()

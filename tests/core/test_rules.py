@@ -480,7 +480,22 @@ def test_names_that_stand_for_names_do_not_grow_without_end() -> None:
         ),
         ({"let": {"x": "true"}}, "let.x: nothing looks at it"),
         ({"read": "1 == 2"}, "read: it is never true"),
-        ({"write": "1 + 1.0 == 2.0"}, "write: it is never true"),
+        ({"write": "1.0 == 2.0"}, "write: it is never true"),
+        (
+            {"remove": "item.at > now - 60"},
+            "remove: column 11: now - 60: it is always an error: a whole number beside a double",
+        ),
+        (
+            {"let": {"old": "item.at + 1 < -now * 2 + item.n"}, "remove": "old"},
+            "remove: column 15 of rules[0].let.old: -now * 2: it is always an error",
+        ),
+        ({"stamp": {"n": "size(user.id) % 2.0"}}, "stamp.n: column 1: size(user.id) % 2.0: it is"),
+        (
+            {"stamp": {"update": {"till": "now + 60"}, "insert": {"till": "now + 60.0"}}},
+            "stamp.update.till: column 1: now + 60: it is always an error",
+        ),
+        ({"stamp": {"by": "user"}}, "stamp.by: it is the whole user, with all claims"),
+        ({"stamp": {"insert": {"by": "user"}}}, "stamp.insert.by: it is the whole user"),
     ],
 )
 def test_what_is_probably_not_meant(entry: dict[str, Any], hint: str) -> None:
@@ -496,6 +511,8 @@ def test_what_is_probably_not_meant(entry: dict[str, Any], hint: str) -> None:
         {"update": "item.by == user.id", "insert": True, "stamp": {"by": "user.id"}},
         {"read": False, "write": True},
         {"update": "item.by == 'ann'"},
+        {"remove": "item.at > now - 60.0 && now > 60 && size(item.x) - 1 > item.n + 1"},
+        {"stamp": {"by": "user.id", "of": "[user]", "till": "now + 60.0 * 2.0"}},
     ],
 )
 def test_what_may_be_meant(entry: dict[str, Any]) -> None:

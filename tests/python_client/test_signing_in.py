@@ -230,8 +230,25 @@ async def test_what_is_refused_once_and_twice(caplog: pytest.LogCaptureFixture) 
     with pytest.raises(RequestError) as refused:
         async with talking(peer, "secret three"):
             pytest.fail("the block must not begin")
-    assert refused.value.code == "unauthenticated"
+    assert (refused.value.code, refused.value.reason) == ("unauthenticated", "invalid")
+    assert str(refused.value) == "no", "the server's words"
     assert "secret" not in caplog.text
+    caplog.clear()
+
+
+async def test_what_is_raised_is_not_logged_as_well(caplog: pytest.LogCaptureFixture) -> None:
+    peer, tokens = Peer(), Tokens("one", "two")
+    peer.refusals = ["invalid", "expired"]
+    with pytest.raises(RequestError) as refused:
+        async with talking(peer, tokens):
+            pytest.fail("the block must not begin")
+    assert (refused.value.reason, tokens.reasons) == ("expired", ["connect", "invalid"])
+    assert caplog.text == ""
+    peer.refusals = ["invalid", "invalid"]
+    tokens.answers = ["one", "two"]
+    async with talking(peer, tokens, wait=False) as client:
+        await reaches(client, "unauthenticated")
+    assert "not signed in: no" in caplog.text
     caplog.clear()
 
 

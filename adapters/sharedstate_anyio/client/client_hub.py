@@ -88,6 +88,7 @@ class ClientHub:
         self._user_listeners: WeakSet[UserChanges] = WeakSet()
         self._begun = False  # whether the core knows of the link
         self._signed_out = anyio.Event()  # the server has answered, or the connection is gone
+        self._is_awaited = False  # whether somebody waits for that
         self._is_known = anyio.Event()  # whose the connection is, or that it is nobody's
         self._refusal: SharedStateError | None = None
 
@@ -213,7 +214,11 @@ class ClientHub:
 
     async def signed_in(self) -> SharedStateError | None:
         """Return once it is known whose the connection is; with the error, if that is nobody because of one."""
-        await self._is_known.wait()
+        self._is_awaited = True
+        try:
+            await self._is_known.wait()
+        finally:
+            self._is_awaited = False
         return self._refusal
 
     def _signed(self, effect: Identified | TokenWanted | Unauthenticated) -> None:
@@ -222,7 +227,8 @@ class ClientHub:
         elif isinstance(effect, TokenWanted):
             self.sign_in.wanted(effect.reason)
         else:
-            log.warning("not signed in: %s", effect.error, extra=about("unauthenticated"))
+            if not self._is_awaited:  # else whoever waits is told
+                log.warning("not signed in: %s", effect.error, extra=about("unauthenticated"))
             self._refusal = effect.error
             self._set_status("unauthenticated")
             self._is_known.set()

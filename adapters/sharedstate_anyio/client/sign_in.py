@@ -63,7 +63,9 @@ class SignIn:
         self._source = source
         self._ask_time = ask_time
         self._stopped = False
-        self._is_accepted = False  # the server knows a user, and nothing is the matter with the token
+        self._is_accepted = (
+            False  # the server knows a user, and nothing is the matter with the token
+        )
         self._reason = ""
         self._pause = 0.0
         self._failures = 0

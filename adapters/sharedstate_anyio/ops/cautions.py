@@ -13,11 +13,13 @@ from sharedstate_anyio.logs.events import about
 from sharedstate_anyio.net.expiry import SOON_DAYS, days_left
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
+    from sharedstate_anyio.config.auth import AuthConfig
     from sharedstate_anyio.net.listening import Listener
     from sharedstate_anyio.net.tls import Tls
     from sharedstate_core import Access
+    from sharedstate_core.rules.rules import Rules
 
 log = logging.getLogger("sharedstate")
 
@@ -51,6 +53,30 @@ def open_to_anybody(where: Sequence[str], access: Access | None) -> str | None:
         f'whoever reaches {", ".join(where)} may read and change everything: say who may do what ("rules"), '
         'listen on 127.0.0.1, or let clients show a certificate ("ssl": {"ca": ...})'
     )
+
+
+def incomplete_access(auth: AuthConfig | None, rules: Rules | None) -> str | None:
+    """Return a warning about users without rules, or rules without users."""
+    if auth is not None and rules is None:
+        who = "whoever signs in" if auth.required else "everybody, signed in or not,"
+        return f'"auth" without "rules": {who} may read and change everything'
+    if auth is None and rules is not None and rules.look_at_users:
+        return '"rules" without "auth": they look at `user`, and nobody can sign in, so that it is always null'
+    return None
+
+
+def unknown_services(rules: Rules | None, services: Collection[str]) -> list[str]:
+    """Return a warning for each entry of the rules that is about no service that there is.
+
+    Args:
+        rules: None for none.
+        services: names of all services.
+    """
+    return [
+        f"{entry.name}.path: no service fits {entry.pattern.text}; there is {', '.join(sorted(services))}"
+        for entry in (rules.entries if rules is not None else ())
+        if not any(entry.pattern.segments[1].value(name) is not None for name in services)
+    ]
 
 
 def running_as_root() -> str | None:

@@ -72,7 +72,9 @@ async def check(file: Path | None) -> int:
     # Listeners that cannot be read are replaced by the default, which nobody asked for.
     listens = _listeners(config.listen, config.access) if "service" not in wrong else ALL_WELL
     signs = await _auth(config.auth) if config.auth is not None else ALL_WELL
+    _warn(cautions.incomplete_access(config.auth, config.rules))
     if config.rules is not None:
+        _warn(*cautions.unknown_services(config.rules, [each.name for each in config.services]))
         _warn(*(f"{each.place}: {each.problem}" for each in config.rules.warnings()))
         _well(f"rules: {len(config.rules.entries)}")
     return max(status, listens, signs, await check_services(config, file))

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 ALLOWED: Final = 0
 DENIED: Final = 1
 
+MADE_UP: Final = "some-id"
+"""The id of an item for which none is given."""
+
 MAX_VALUE: Final = 120
 """Longest value that is printed in full, in characters."""
 
@@ -41,6 +44,7 @@ _NEEDED: Final[dict[str, tuple[str, ...]]] = {
     "insert": ("new",),
     "update": ("item", "new"),
     "remove": ("item",),
+    "reset": ("item",),
 }
 """The items that each action looks at; others look at none."""
 
@@ -112,11 +116,14 @@ def _write(match: Match, question: Question, lines: list[str]) -> str | None:
     grant = match.for_user(question.user, question.session)
     item, new, now = question.item, question.new, question.now
     values = question.values
-    if question.action == "remove":
+    if MADE_UP in [each["id"] for each in (item, new) if each is not None]:
+        lines.append(f'no id is given: it is "{MADE_UP}"')
+    if question.action == "reset":
+        lines.append("a reset removes every item that is there: here is one of them")
+    if new is None:
         assert item is not None  # noqa: S101  (`_question` has seen to it)
         denied = grant.check_remove(item, now)
     else:
-        assert new is not None  # noqa: S101
         stored = item if question.action == "update" else None
         stamped = grant.stamped(new, stored, now)
         if isinstance(stamped, Denied):
@@ -129,7 +136,7 @@ def _write(match: Match, question: Question, lines: list[str]) -> str | None:
             if stored is not None
             else grant.check_insert(stamped, now)
         )
-    lines += _steps(match, question.action, values)
+    lines += _steps(match, "remove" if new is None else question.action, values)
     return None if denied is None else str(denied)
 
 
@@ -210,7 +217,12 @@ def _question(options: argparse.Namespace) -> Question:
                 f"is missing: {action} needs" if needed else f"leave it out: {action} needs not"
             )
             raise ConfigurationError(f"--{key}", f"{problem} {what}")
-    if action == "update" and options.item["id"] != options.new["id"]:
+    given = [each for each in (options.item, options.new) if each is not None]
+    ids = [each["id"] for each in given if "id" in each] or [MADE_UP]
+    item, new = (
+        None if each is None else {"id": ids[0], **each} for each in (options.item, options.new)
+    )
+    if ids[0] != ids[-1]:
         raise ConfigurationError("--new", "its id is not that of --item: an update keeps the id")
     now = time.time() if options.now is None else options.now
-    return Question(action, path, options.user, options.item, options.new, options.session, now)
+    return Question(action, path, options.user, item, new, options.session, now)

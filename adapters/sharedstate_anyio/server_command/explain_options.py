@@ -12,8 +12,8 @@ import msgspec
 from .base_parser import Parser
 from .options import CONFIG
 
-ACTIONS: Final = ("read", "insert", "update", "remove", "list")
-"""What rules decide on."""
+ACTIONS: Final = ("read", "insert", "update", "remove", "reset", "list")
+"""What somebody may want to do."""
 
 
 def explain_parser() -> argparse.ArgumentParser:
@@ -42,15 +42,16 @@ def explain_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--item",
-        type=_object_with_id,
+        type=_item,
         metavar="JSON",
-        help="what is stored: for update, remove",
+        help="what is stored: for update, remove, and reset, of which it is one of the items; "
+        "an id is made up if there is none",
     )
     parser.add_argument(
         "--new",
-        type=_object_with_id,
+        type=_item,
         metavar="JSON",
-        help="what the client wants to store: for insert, update",
+        help="what the client wants to store: for insert, update; its id is that of --item, or made up, if it has none",
     )
     parser.add_argument(
         "--session", metavar="ID", help="public name of the session (default: none)"
@@ -75,10 +76,22 @@ def _seconds(text: str) -> float:
 
 
 def _object_with_id(text: str) -> dict[str, Any]:
-    try:
-        value = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
-        raise argparse.ArgumentTypeError(f"expected JSON, found {text!r}: {error}") from None
+    value = _json(text)
     if isinstance(value, dict) and isinstance(value.get("id"), str):
         return value
     raise argparse.ArgumentTypeError(f'expected an object with an id, {{"id": "…"}}, found {text}')
+
+
+def _item(text: str) -> dict[str, Any]:
+    value = _json(text)
+    if isinstance(value, dict) and isinstance(value.get("id", ""), str):
+        return value
+    raise argparse.ArgumentTypeError(f"expected an object, its id a text, found {text}")
+
+
+def _json(text: str) -> object:
+    try:
+        found: object = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
+        raise argparse.ArgumentTypeError(f"expected JSON, found {text!r}: {error}") from None
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 CONFIG: Final = "as for the server"
 
 MAX_DAYS: Final = 36_500
+UNITS: Final = {"days": 86_400, "minutes": 60, "seconds": 1}
+"""Seconds of each unit of how long a token is valid."""
 
 CLIENT_COMMANDS: Final = ("get", "put", "watch", "load", "dump", "delete")
 """The commands of `sharedstate`."""
@@ -227,12 +230,20 @@ def token_parser() -> argparse.ArgumentParser:
     parser = _command(
         "token",
         "Sign a token for somebody with the first secret of the configuration's auth.jwt, and print it. "
-        "Whoever has the token is that user, until it expires: hand it over as you would a password.",
-        "example: sharedstate-anyio token config.json --user ann --claim role=editor --days 30. "
-        "exit status: 0 if it is printed, 2 for a wrong command or configuration",
+        "Whoever has the token is that user, until it expires: hand it over as you would a password. "
+        "Or tell, with --verify, whose a token is at a server with this configuration, or why it is refused.",
+        "examples: sharedstate-anyio token config.json --user ann --claim role=editor --days 30; "
+        "sharedstate-anyio token config.json --verify token.txt. "
+        "exit status: 0 if it is printed, or valid, 1 if it is not valid, 2 for a wrong command or configuration",
     )
     parser.add_argument("config", type=Path, metavar="CONFIG", help=CONFIG)
-    parser.add_argument("--user", required=True, metavar="ID", help="whom the token names")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--user", metavar="ID", help="whom the token names")
+    what.add_argument(
+        "--verify",
+        metavar="FILE",
+        help="tell whose the token is that this file holds, or why it is refused; - for standard input",
+    )
     parser.add_argument(
         "--claim",
         action="append",
@@ -241,13 +252,18 @@ def token_parser() -> argparse.ArgumentParser:
         help="what else it says of the user, for rules; the value is JSON if it can be, else a text; "
         "may be given several times",
     )
-    parser.add_argument(
-        "--days",
-        type=_days,
-        default=30.0,
-        metavar="N",
-        help="how long it is valid (default: 30); fractions are allowed",
-    )
+    term = parser.add_mutually_exclusive_group()
+    for unit, seconds in UNITS.items():
+        term.add_argument(
+            f"--{unit}",
+            type=partial(_term, unit),
+            dest="seconds",
+            default=30 * UNITS["days"],
+            metavar="N",
+            help="how long it is valid (default: 30 days); fractions are allowed"
+            if seconds == UNITS["days"]
+            else f"likewise, in {unit}",
+        )
     return parser
 
 
@@ -266,15 +282,17 @@ def _command(name: str, description: str, epilog: str) -> Parser:
     return Parser(prog=f"sharedstate-anyio {name}", description=description, epilog=epilog)
 
 
-def _days(text: str) -> float:
+def _term(unit: str, text: str) -> float:
+    """Return so many days, minutes or seconds, in seconds."""
+    most = MAX_DAYS * UNITS["days"] // UNITS[unit]
     try:
-        days = float(text)
+        number = float(text)
     except ValueError:
-        days = 0.0
-    if not 0 < days <= MAX_DAYS:
-        problem = f"expected a number of days, more than 0 and up to {MAX_DAYS:,}, found {text!r}"
+        number = 0.0
+    if not 0 < number <= most:
+        problem = f"expected a number of {unit}, more than 0 and up to {most:,}, found {text!r}"
         raise argparse.ArgumentTypeError(problem)
-    return days
+    return number * UNITS[unit]
 
 
 def _port(text: str) -> int:

@@ -13,10 +13,12 @@ import msgspec
 from sharedstate_anyio.auth.identity import TOKEN_BYTES, Unauthenticated
 from sharedstate_anyio.auth.token_parts import take_apart
 from sharedstate_anyio.config.config import load_config
+from sharedstate_anyio.logs.formatting import printable
 from sharedstate_backends import ConfigurationError
 
 from .concealing import conceal
 from .options import token_parser
+from .verify_token import verify_token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,36 +27,43 @@ if TYPE_CHECKING:
     from sharedstate_anyio.logs.console import Console
 
 PLACE: Final = "auth.jwt"
-DAY_SECONDS: Final = 86_400
 RESERVED: Final = ("id", "sub", "iss", "aud", "exp", "nbf", "iat", "jti")
 """Claims that the command sets itself, or that are no claims about a user."""
 
 
 def token_command(console: Console, arguments: Sequence[str]) -> NoReturn:
     """Run `sharedstate-anyio token`."""
-    options = token_parser().parse_args(arguments)
+    parser = token_parser()
+    options = parser.parse_args(arguments)
+    if options.user is None and options.verify is None:
+        parser.error("one of the arguments --user --verify is required")
     try:
         config = load_config(options.config)
         conceal(console, config)
+        if options.verify is not None:
+            status, lines = verify_token(config.auth, options.verify)
+            for line in lines:
+                print(printable(line))
+            raise SystemExit(status)
         if config.auth is None or config.auth.jwt is None:
             problem = 'is missing: there is no secret to sign with; add "jwt": {"secret": ...}'
             raise ConfigurationError(PLACE, problem)
         rules = config.auth.jwt
-        token = make_token(rules, options.user, _claims(options.claim, rules), options.days)
+        token = make_token(rules, options.user, _claims(options.claim, rules), options.seconds)
     except ConfigurationError as error:
         console.fail([str(each) for each in error.each], 2, "configuration_wrong")
     print(token)
     raise SystemExit(0)
 
 
-def make_token(rules: JwtConfig, user: str, claims: dict[str, Any], days: float) -> str:
+def make_token(rules: JwtConfig, user: str, claims: dict[str, Any], seconds: float) -> str:
     """Return a token that is valid from now on.
 
     Args:
         rules: of the configuration; it has a secret.
         user: the id.
         claims: what else the token says of the user.
-        days: how long it is valid.
+        seconds: how long it is valid.
 
     Raises:
         ConfigurationError: it cannot be signed, or the server would refuse it.
@@ -68,7 +77,7 @@ def make_token(rules: JwtConfig, user: str, claims: dict[str, Any], days: float)
     except ImportError:
         raise ConfigurationError(PLACE, "needs PyJWT: pip install 'sharedstate[jwt]'") from None
     now = time.time()
-    content = {**claims, rules.user: user, "iat": int(now), "exp": int(now + days * DAY_SECONDS)}
+    content = {**claims, rules.user: user, "iat": int(now), "exp": int(now + seconds)}
     content |= {"iss": rules.issuer[0]} if rules.issuer else {}
     content |= {"aud": rules.audience[0]} if rules.audience else {}
     token = sign(rules, content, PLACE)

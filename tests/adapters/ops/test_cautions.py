@@ -15,7 +15,7 @@ import pytest
 import trustme
 from cryptography import x509
 
-from sharedstate_anyio import serve
+from sharedstate_anyio import parse_config, serve
 from sharedstate_anyio.net.expiry import expires
 from sharedstate_anyio.ops.cautions import ROOT
 from tests.support.asking import numbers
@@ -53,6 +53,47 @@ async def test_open_to_anybody(caplog: pytest.LogCaptureFixture, authority: Auth
     known = {**secured, "ca": authority.file}
     async with serve(listening({"host": "0.0.0.0", "port": 0, "ssl": known}, {"host": "::1"})):
         assert not warnings(caplog)
+
+
+USER = {"path": "/*/item*/*", "read": "user != null"}
+KEYS = {"keys": [{"sha256": "0" * 64, "user": {"id": "bot"}}]}
+STAMP = {"path": "/*/*/*", "write": True, "stamp": {"insert": {"by": "user.id"}}}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"auth": KEYS}, '"auth" without "rules": everybody, signed in or not, may read and'),
+        ({"auth": {**KEYS, "required": True}}, '"auth" without "rules": whoever signs in may read'),
+        ({"rules": [{"path": "/a/*/*", "read": True}, USER]}, '"rules" without "auth": they look'),
+        ({"rules": [STAMP]}, '"rules" without "auth": they look at `user`, and nobody can sign in'),
+        ({"rules": [{"path": "/*/*/*", "read": True}]}, ""),
+        ({"auth": KEYS, "rules": [USER]}, ""),
+    ],
+)
+async def test_users_without_rules_and_rules_without_users(
+    more: dict[str, object], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = parse_config({**document(), **more})
+    async with serve(config):
+        found = warnings(caplog)
+    assert len(found) == (1 if said else 0)
+    assert all(line.startswith(said) for line in found)
+
+
+def test_check_tells_of_rules_that_nothing_fits(tmp_path: Path) -> None:
+    paths = ("/a/item/*", "/a/*/*", "/a/items/x", "/a/x{service}/*")
+    config = {**document(sqlite()), "rules": [{"path": path, "read": True} for path in paths]}
+    with started("check", write_config(tmp_path, config), folder=tmp_path) as command:
+        assert command.finish() == 0
+    first, second = command.errors.splitlines()[:2]
+    assert first.endswith("rules[0].path: no service fits /a/item/*; there is items")
+    assert second.endswith("rules[3].path: no service fits /a/x{service}/*; there is items")
+    del config["rules"]
+    name = write_config(tmp_path, {**config, "auth": KEYS})
+    with started("check", name, folder=tmp_path) as command:
+        assert command.finish() == 0
+    assert '"auth" without "rules"' in command.errors
 
 
 async def test_a_certificate_that_expires(

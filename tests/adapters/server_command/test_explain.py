@@ -99,6 +99,33 @@ def test_an_insert_is_stamped(explain: Any) -> None:
     )
 
 
+def test_an_id_need_not_be_given(explain: Any) -> None:
+    for item, new, id in (
+        ({}, {"text": "x"}, "some-id"),
+        ({}, {"id": "n", "text": "x"}, "n"),
+        ({"id": "i"}, {"text": "x"}, "i"),
+    ):
+        given = ("--item", json.dumps({"by": "ann", **item}), "--new", json.dumps(new))
+        status, lines, errors = explain("update", "/chat/items/r1", *ANN, *given)
+        assert (status, errors) == (0, "")
+        assert ('no id is given: it is "some-id"' in lines) is (id == "some-id")
+        (stamped,) = (line for line in lines if line.startswith("stamped: "))
+        assert json.loads(stamped.removeprefix("stamped: new is "))["id"] == id
+
+
+def test_a_reset_removes(explain: Any) -> None:
+    status, lines, _ = explain("reset", "/chat/items/r1", *ANN, "--item", '{"by": "ann"}')
+    assert (status, lines[-1]) == (0, "allowed")
+    assert lines[1:4] == [
+        'no id is given: it is "some-id"',
+        "a reset removes every item that is there: here is one of them",
+        "rules[0].remove:",
+    ]
+    status, lines, _ = explain("reset", "/chat/items/r1", *ANN, *OF_BOB)
+    assert status == 1
+    assert lines[-1].startswith("denied (forbidden): rules[0].remove")
+
+
 def test_an_error_says_where(explain: Any) -> None:
     status, lines, _ = explain("remove", "/chat/items/r1", *ANN, *OF_BOB)
     assert status == 1
@@ -182,6 +209,9 @@ def test_without_rules(explain: Any) -> None:
         (("insert", "/chat/items/r1"), "--new: is missing: insert needs what would be stored"),
         (("insert", "/chat/items/r1", *NEW, *OF_ANN), "--item: leave it out"),
         (("update", "/chat/items/r1", *OF_ANN, "--new", '{"id": "o"}'), "--new: its id is not"),
+        (("reset", "/chat/items/r1"), "--item: is missing: reset needs what is stored"),
+        (("remove", "/a/items/b", "--item", '{"id": 7}'), "--item: expected an object, its id a"),
+        (("insert", "/a/items/b", "--new", "[]"), "--new: expected an object, its id a text"),
         (("read", "/a/items/b", "--user", "ann"), "--user: expected JSON, found 'ann'"),
         (("read", "/a/items/b", "--user", '{"name": 1}'), "--user: expected an object with an id"),
         (("read", "/a/items/b", "--user", "[" * 5000), "--user: expected JSON"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import time
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from sharedstate_anyio.auth import Authenticator, AuthRequest
 from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
 from tests.support.services.command import one_line, started
 from tests.support.services.servers import document, write_config
-from tests.support.tokens import SECRET, Signer
+from tests.support.tokens import SECRET, Signer, claims, key_set
 
 if TYPE_CHECKING:
     from sharedstate_anyio.auth import Identity
@@ -94,6 +95,80 @@ async def test_the_secret_may_be_in_a_file(tmp_path: Path) -> None:
     assert (await who(tmp_path, auth)).user == {"id": "ann"}
 
 
+@pytest.mark.parametrize(
+    ("option", "seconds"), [("--days", DAY), ("--minutes", 60), ("--seconds", 1)]
+)
+async def test_how_long_it_is_valid(option: str, seconds: int, tmp_path: Path) -> None:
+    before = time.time()
+    found = await who(tmp_path, {"jwt": {"secret": SECRET}}, option, "90")
+    assert found.expires is not None
+    assert before + 90 * seconds - 1 <= found.expires - 10 <= time.time() + 90 * seconds
+
+
+# Verifying
+
+
+def verified(folder: Path, shown: str, *, status: int, **auth: Any) -> str:
+    """Return what is said of a token."""
+    (folder / "token").write_text(f"{shown}\n")
+    name = write_config(folder, {**document(), "auth": {"jwt": {"secret": SECRET}, **auth}})
+    with started("token", name, "--verify", str(folder / "token"), folder=folder) as command:
+        assert command.finish() == status
+        assert (command.errors == "") is (status != 2)
+        return command.output or command.errors
+
+
+def test_whose_a_token_is(tmp_path: Path) -> None:
+    shown = Signer("HS256").token(claims(exp=4_000_000_000, role="\x1b[2J"))
+    said = verified(tmp_path, shown, status=0)
+    assert said.startswith("valid until 2096-10-02 07:06:50 UTC: {")
+    assert said.removesuffix("\n").isprintable()
+    static = {"keys": [{"sha256": sha256(b"a script's").hexdigest(), "user": {"id": "bot"}}]}
+    assert verified(tmp_path, "a script's", status=0, **static) == 'valid for ever: {"id":"bot"}\n'
+
+
+def test_why_a_token_is_refused(tmp_path: Path) -> None:
+    shown = Signer("HS256", "k7").token(claims(aud="other", exp=4_000_000_000))
+    jwt = {"secret": SECRET, "audience": "sharedstate"}
+    other = "the token was issued for somebody else: its claim aud names none of auth.jwt.audience"
+    assert verified(tmp_path, shown, status=1, jwt=jwt).splitlines() == [
+        f"refused (invalid): {other}",
+        '  its head says: alg "HS256", kid "k7"',
+        '  its claims are: {"sub":"ann","exp":4000000000,"aud":"other"}',
+    ]
+    said = verified(tmp_path, "nonsense", status=1)
+    assert said == "refused (invalid): the token is no JSON Web Token\n"
+    assert "refused (expired): " in verified(
+        tmp_path, Signer("HS256").token(claims(exp=1)), status=1
+    )
+
+
+def test_the_key_set_is_fetched_to_verify(tmp_path: Path) -> None:
+    rsa, other = Signer("RS256", "a"), Signer("RS256", "b")
+    (tmp_path / "keys.json").write_bytes(key_set(rsa))
+    jwt = {"jwks": str(tmp_path / "keys.json"), "audience": "sharedstate"}
+    assert "valid until" in verified(tmp_path, rsa.token(), status=0, jwt=jwt)
+    said = verified(tmp_path, other.token(), status=1, jwt=jwt)
+    assert said.startswith("refused (invalid): the key that has signed the token is not known\n")
+
+
+def test_what_cannot_be_verified(tmp_path: Path) -> None:
+    name = write_config(tmp_path, document())
+    for options, said in (
+        (("--verify", "absent"), "auth: is missing: no token is valid"),
+        ((), "one of the arguments --user --verify is required"),
+        (("--user", "ann", "--verify", "-"), "not allowed with argument --user"),
+    ):
+        with started("token", name, *options, folder=tmp_path) as command:
+            assert command.finish() == 2
+            assert said in command.errors
+    auth = {"jwt": {"secret": SECRET}}
+    name = write_config(tmp_path, {**document(), "auth": auth})
+    with started("token", name, "--verify", "absent", folder=tmp_path) as command:
+        assert command.finish() == 2
+        assert "--verify: cannot be read: No such file or directory" in command.errors
+
+
 def test_what_has_no_secret(tmp_path: Path) -> None:
     (tmp_path / "public.pem").write_text(Signer("ES256").pem)
     for auth, said in (
@@ -130,6 +205,8 @@ def test_what_has_no_secret(tmp_path: Path) -> None:
         (("--days", "0"), "expected a number of days, more than 0 and up to 36,500, found '0'"),
         (("--days", "nan"), "expected a number of days, more than 0 and up to 36,500, found 'nan'"),
         (("--days", "ever"), "expected a number of days"),
+        (("--minutes", "0"), "a number of minutes, more than 0 and up to 52,560,000, found '0'"),
+        (("--seconds", "1", "--days", "1"), "--days: not allowed with argument --seconds"),
     ],
 )
 def test_what_makes_no_token(options: tuple[str, ...], said: str, tmp_path: Path) -> None:
