@@ -16,7 +16,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from benchmarks import connections, core, fanout, ingest, mysql, slow, snapshot, transport, update
+from benchmarks import (
+    connections,
+    core,
+    fanout,
+    ingest,
+    mysql,
+    slow,
+    snapshot,
+    tokens,
+    transport,
+    update,
+)
 from benchmarks.chart import chart
 from benchmarks.compare import NOISE, compare
 from benchmarks.growth import suite as growth
@@ -34,6 +45,7 @@ SUITES: Final[dict[str, tuple[Callable[[], Iterable[Result]], str]]] = {
     "core": (core.run, "the core alone: decoding, telling, the change index, snapshots"),
     "fanout": (fanout.run, "one delivery to 100, 1,000 and 4,000 readers, beside loops of send()"),
     "connections": (connections.run, "to connect and to be there: time, memory, silence"),
+    "tokens": (tokens.run, "to connect with a token of one's own, beside none: time, memory"),
     "snapshot": (snapshot.run, "100,000 items told to one, and to 50 at once"),
     "update": (update.run, "one update without readers, and what part is reading its frame"),
     "transport": (transport.run, "TLS and compression, beside plain text"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import connections, fanout, slow, snapshot, update
+from benchmarks import connections, fanout, slow, snapshot, tokens, update
 from benchmarks.growth import core, waits
 from benchmarks.growth import suite as growth
 from benchmarks.growth.operations import OPERATIONS
@@ -43,6 +43,14 @@ def test_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "COUNTS", (20,))
     monkeypatch.setattr(connections, "IDLE_SECONDS", 0.1)
     assert len(costs(connections.run())) == 6
+
+
+def test_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "COUNT", 20)
+    monkeypatch.setattr(tokens, "OUTSTANDING", 6)
+    found = costs(tokens.run())
+    assert len(found) == 18
+    assert all(cost > 0 for case, cost in found.items() if "memory" not in case)
 
 
 def test_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:

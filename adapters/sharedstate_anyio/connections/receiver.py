@@ -96,11 +96,14 @@ class Receiver(Peer):
                 self._in_line = True
             if self._in_line or not turn.goes_on or not self._may_read:
                 return False
-            if isinstance(self._event, Compressed):
-                self._inflate(self._event, turn)
-            elif (other := self._event) is not None:
+            event = self._event
+            if isinstance(event, Compressed):
+                self._inflate(event, turn)
+            elif isinstance(event, str) and not (self._closing or self._is_too_long(event)):
+                pass  # reading was paused, and has been resumed since: now it is taken
+            elif event is not None:
                 self._move_on(turn)
-                self._handle(other)
+                self._handle(event)
         return not self._over
 
     def _texts(self, turn: Turn) -> Iterator[str]:

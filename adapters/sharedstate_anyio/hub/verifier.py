@@ -11,7 +11,7 @@ from sharedstate_anyio.auth import AuthRequest, Unauthenticated
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
-    from sharedstate_anyio.auth import Authenticator
+    from sharedstate_anyio.auth import Authenticator, Identity
     from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
     from sharedstate_anyio.net.gate import Gate
     from sharedstate_core import Authenticate
@@ -24,7 +24,9 @@ WEIGHT: Final = 16
 
 
 class Verifier:
-    """Puts the core's questions to the authenticator, each in a task of its own, and passes on the answers.
+    """Puts the core's questions to the authenticator, and passes on the answers.
+
+    Whom a known token names is said at once. Anything else is a task of its own, which waits at the gate.
 
     Args:
         authenticator: knows; None: nobody signs in here.
@@ -49,24 +51,32 @@ class Verifier:
         self._errors = errors
 
     def start(self, question: Authenticate[Peer]) -> None:
-        """Begin to find out."""
-        if self._authenticator is None:
+        """Find out, or begin to."""
+        authenticator = self._authenticator
+        if authenticator is None:
             self._driver.authentication_failed(question, "invalid", time.monotonic())
-        else:
-            self._tasks.start_soon(self._answer, self._authenticator, question)
-
-    async def _answer(self, authenticator: Authenticator, question: Authenticate[Peer]) -> None:
+            return
         request = question.connection.proof or AuthRequest()
         if question.token is not None:
             request = request.with_token(question.token)
-        fail = self._driver.authentication_failed
+        if (known := authenticator.known(request)) is not None:
+            self._succeed(question, known)
+        else:
+            self._tasks.start_soon(self._answer, authenticator, question, request)
+
+    async def _answer(
+        self, authenticator: Authenticator, question: Authenticate[Peer], request: AuthRequest
+    ) -> None:
         await self._gate.enter(WEIGHT)
         try:
             found = await authenticator.authenticate(request)
         except Unauthenticated as refused:
             self._tell(refused.reason, refused.text, request.peer)
-            fail(question, refused.reason, time.monotonic())
+            self._driver.authentication_failed(question, refused.reason, time.monotonic())
             return
+        self._succeed(question, found)
+
+    def _succeed(self, question: Authenticate[Peer], found: Identity | None) -> None:
         now = time.monotonic()
         if found is None:
             self._driver.authenticated(question, None, now)
@@ -76,7 +86,7 @@ class Verifier:
         except ValueError as error:  # such as claims that are too long
             text = f"a user cannot be taken: {error}"
             self._errors.report(("user", type(error)), text, None, {"event": "authenticate_failed"})
-            fail(question, "unavailable", now)
+            self._driver.authentication_failed(question, "unavailable", now)
 
     def _tell(self, reason: str, text: str, address: str) -> None:
         """Log why somebody was refused; whoever it was is told the `reason` alone."""

@@ -106,6 +106,29 @@ async def test_who_is_asked_for_what() -> None:
     assert found == Identity({"id": "of the function"})
 
 
+async def test_what_is_known_is_said_at_once(counted: list[str]) -> None:
+    authenticator = made(keys=(STATIC,), jwt=JWT, python=f"{__name__}:asked")
+    found = authenticator.known(AuthRequest(OPAQUE))
+    assert found == Identity({"id": "importer", "role": "admin"}, None)
+    shown = AuthRequest(Signer("HS256").token())
+    assert authenticator.known(shown) is None
+    assert counted == []
+    verified = await authenticator.authenticate(shown)
+    assert authenticator.known(shown) is verified
+    for other in (
+        AuthRequest(),
+        AuthRequest("unknown"),
+        AuthRequest("\udc00"),
+        AuthRequest(user="ann"),
+    ):
+        assert authenticator.known(other) is None
+    assert authenticator.known(AuthRequest(shown.token, fault="it came twice")) is None
+    assert authenticator.known(AuthRequest("x" * 1_000_000)) is None
+    authenticator.change(AuthConfig(jwt=JwtConfig(secrets=("x" * 40,))))
+    assert authenticator.known(shown) is None
+    assert counted == ["HS256"]
+
+
 async def test_a_thousand_at_once_are_one_verification(counted: list[str]) -> None:
     authenticator = made(jwt=JWT)
     shown = AuthRequest(Signer("HS256").token())

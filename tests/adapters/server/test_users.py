@@ -130,14 +130,13 @@ async def test_the_log_says_why_a_token_was_refused(caplog: pytest.LogCaptureFix
 
 
 async def test_what_is_said_in_one_flight_is_said_by_the_user() -> None:
+    updates = (
+        request("PUT", "/chat/items/c", {"insert": [{"id": f"m{n}"}]}, tunnel=n) for n in range(50)
+    )
+    said = [request("PUT", "/session", {"token": "token-ann"}, tunnel=-1), *updates]
     async with serve(config()) as server, open_client(server.port) as client:
-        first = await client.send("PUT", "/session", {"token": "token-ann"})
-        others = [
-            await client.send("PUT", "/chat/items/c", {"insert": [{"id": f"m{n}"}]})
-            for n in range(50)
-        ]
-        assert (await client.reply(first))["ok"]
-        for tunnel in others:
+        await client.peer.send(b"".join(map(encode_text, said)))
+        for tunnel in range(-1, 50):
             assert (await client.reply(tunnel))["ok"]
         assert len(await client.get("/chat/items/c")) == 50
 
@@ -252,7 +251,7 @@ async def test_a_user_may_not_update_as_often_as_that() -> None:
 async def test_those_who_sign_in_at_once_are_verified_by_turns(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    data = encode_text(request("PUT", "/session", {"token": "token-ann"}))
+    tokens = [Signer("HS256").token(claims(sub=f"user {n}")) for n in range(100)]
     verified: list[int] = []
     begin = Authenticator.authenticate
     with counting_turns() as turns:
@@ -262,12 +261,12 @@ async def test_those_who_sign_in_at_once_are_verified_by_turns(
             return await begin(self, shown)
 
         monkeypatch.setattr(Authenticator, "authenticate", authenticate)
-        async with serve(config()) as server, AsyncExitStack() as stack:
+        async with serve(config(jwt={"secret": SECRET})) as server, AsyncExitStack() as stack:
             herd = [
-                (await stack.enter_async_context(open_client(server.port))).peer for _ in range(100)
+                (await stack.enter_async_context(open_client(server.port))).peer for _ in tokens
             ]
-            for peer in herd:
-                await peer.send(data)
+            for peer, token in zip(herd, tokens, strict=True):
+                await peer.send(encode_text(request("PUT", "/session", {"token": token})))
             for peer in herd:
                 await peer.frame()
     assert len(verified) == len(herd)
