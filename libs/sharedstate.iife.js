@@ -1605,6 +1605,9 @@ var SHAREDSTATE = (() => {
     /** @type {Callbacks<User | null>} */
     user_callbacks;
     #sign_in;
+    /** @type {(Effect | {kind: "status", status: Status})[]} being performed, or next */
+    #due = [];
+    #performing = false;
     /** Whether the core knows of the present connection. */
     #begun = false;
     #url;
@@ -1747,14 +1750,20 @@ var SHAREDSTATE = (() => {
       return promise;
     }
     /**
-     * Perform effects, then make due calls of the application's functions.
+     * Perform effects, then make due calls of the application's functions. What comes of an effect, while it is
+     * performed, is performed after those that the core has decided before.
      *
      * @param {Effect[]} effects
      * @param {Status} [status] the new one
      */
     perform(effects, status) {
-      for (const effect of effects) this.#perform_one(effect);
-      if (status) this.#set_status(status);
+      for (const effect of effects) this.#due.push(effect);
+      if (status) this.#due.push({ kind: "status", status });
+      if (this.#performing) return;
+      this.#performing = true;
+      for (const effect of this.#due) this.#perform_one(effect);
+      this.#due = [];
+      this.#performing = false;
       this.calls.run();
     }
     /** @param {Status} status */
@@ -1767,9 +1776,12 @@ var SHAREDSTATE = (() => {
       if (!same(user, this.user)) this.user_callbacks.call(this.user = user);
       this.#sign_in.accepted(user, expires);
     }
-    /** @param {Effect} effect */
+    /** @param {Effect | {kind: "status", status: Status}} effect */
     #perform_one(effect) {
       switch (effect.kind) {
+        case "status":
+          this.#set_status(effect.status);
+          break;
         case "send_text":
           this.#connector?.send(effect.text);
           break;

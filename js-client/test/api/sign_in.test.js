@@ -311,6 +311,31 @@ describe("in time", () => {
   });
 });
 
+describe("who has signed in", () => {
+  for (const expires of [null, 2000])
+    test(`is told when the client has asked anew for what was refused (expires: ${expires})`, async () => {
+      const { token } = tokens(null, "one");
+      const { client } = make({ token });
+      const [, ds] = client.acquire(C);
+      const socket = FakeWebSocket.last.open();
+      await turn();
+      accept(null);
+      const error = { code: "unauthenticated", message: "no", reason: "missing" };
+      socket.say(failure(socket.sent.shift().tunnel, "no", { error }));
+      await assert.rejects(ds.ready, { code: "unauthenticated" });
+      client.add_user_callback(() => client.acquire("/app/items/more"));
+      client.connect();
+      await turn();
+      accept(ANN, expires);
+      const asked = socket.sent.filter(({ path }) => path === "/subs");
+      // Of a server of unknown level each request names all that is held: the last one decides.
+      assert.deepEqual(
+        asked.map(({ arg }) => arg.insert.map((/** @type {[string]} */ [path]) => path)),
+        [[C], [C, "/app/items/more"]],
+      );
+    });
+});
+
 describe("signed out", () => {
   in_a_page();
 
