@@ -36,6 +36,7 @@ from .hub.pruning import prune_forever
 from .logs.events import about
 from .logs.repeated_errors import RepeatedErrors
 from .net.listening import Listener, accept_forever, load_certificates, open_listeners, take_over
+from .net.tls import Tls
 from .ops import cautions
 from .ops.endpoints import Endpoints
 from .storage.contract_checks import BrokenContractError, call
@@ -62,7 +63,7 @@ class RunningServer:
         listeners: Sequence[Listener],
         config: Config,
         backends: Mapping[str, Backend],
-        change: Callable[[Config], None],
+        change: Callable[[Reload], Reload],
         driver: Driver[Peer],
     ) -> None:
         self._listeners = listeners
@@ -134,19 +135,20 @@ class RunningServer:
         Certificate files that cannot be used are logged and change nothing.
 
         Args:
-            config: a new configuration; its limits, origins, hosts, compression, metrics and files take effect at once.
+            config: a new configuration; its limits, origins, hosts, compression, metrics, files, auth and rules take
+                effect at once. Files with keys and secrets are read again.
 
         Returns:
             What has changed and what needs a restart; None without a configuration.
 
         Raises:
             TypeError: `config` is not a `Config`.
+            ConfigurationError: its `auth` cannot be used; nothing has changed.
         """
         outcome = None
         if config is not None:
-            outcome = compare(self._config, complete(config, self._backends))
+            outcome = self._change(compare(self._config, complete(config, self._backends)))
             self._config = outcome.config
-            self._change(outcome.config)
             log.info("configuration reloaded: %s", outcome, extra=about("reloaded"))
         secured = [each.tls for each in self._listeners]
         for tls in dict.fromkeys(secured):
@@ -198,18 +200,15 @@ async def serve(
             secured = errors.attempt(load_certificates, config.listen) or []
             errors.attempt(check_folders, config)
             repeated = RepeatedErrors()
-            auth = config.auth
-            authenticator = errors.attempt(Authenticator, auth, repeated) if auth else None
+            authenticator = errors.attempt(Authenticator, config.auth, repeated)
         if sockets:
             listeners += take_over(secured, sockets)
         for listen, tls in () if sockets else zip(config.listen, secured, strict=True):
             for listener in open_listeners(listen, tls):
                 stack.callback(listener.close)
-                listener.trusted = auth is not None and auth.trusts(listen)
+                listener.listen = listen
                 listeners.append(listener)
-        where = [each.where for each in listeners if cautions.is_open(each)]
-        cautions.warn("open_to_anybody", cautions.open_to_anybody(where, config.access))
-        cautions.warn("access_incomplete", cautions.incomplete_access(config.auth, config.rules))
+        _trust(listeners, config)
         cautions.warn("certificate_expires", *cautions.expiring(each.tls for each in listeners))
         for service in config.services:
             await _open(stack, built[service.name], service)
@@ -222,11 +221,29 @@ async def serve(
             listeners, instrumented, context, looks, repeated, authenticator
         ) as driver:
 
-            def change(new: Config) -> None:
+            def change(outcome: Reload) -> Reload:
+                new, keys = outcome.config, {*outcome.changed}
+                if authenticator is not None and authenticator.change(new.auth):
+                    keys.add("auth")
                 live.now = _in_force(new, sockets)
                 driver.change_limits(new.limits)
+                if keys & {"auth", "rules"}:
+                    _trust(listeners, new)
+                    driver.change_access(new.access, time.monotonic())
+                more = (key for key in keys if key not in outcome.changed)
+                return outcome._replace(changed=(*outcome.changed, *more))
 
             yield RunningServer(listeners, config, made, change, driver)
+
+
+def _trust(listeners: Sequence[Listener], config: Config) -> None:
+    """Tell listeners whether they are behind a proxy that signs people in, and warn of what is probably not meant."""
+    auth = config.auth
+    for each in listeners:
+        each.trusted = auth is not None and each.listen is not None and auth.trusts(each.listen)
+    where = [each.where for each in listeners if cautions.is_open(each)]
+    cautions.warn("open_to_anybody", cautions.open_to_anybody(where, config.access))
+    cautions.warn("access_incomplete", cautions.incomplete_access(config.auth, config.rules))
 
 
 def _in_force(config: Config, sockets: Sequence[socket.socket]) -> Config:
@@ -275,12 +292,14 @@ async def _accepting(
         acceptor = Acceptor(hub, context, peers)
         accepting = anyio.CancelScope()
 
+        def accepted(listener: Listener, sock: socket.socket, host: str, tls: Tls | None) -> None:
+            acceptor.accepted(sock, host, tls, trusted=listener.trusted)
+
         async def accept() -> None:
             with accepting:
                 async with anyio.create_task_group() as tasks:
                     for listener in listeners:
-                        accepted = partial(acceptor.accepted, trusted=listener.trusted)
-                        tasks.start_soon(accept_forever, listener, accepted)
+                        tasks.start_soon(accept_forever, listener, partial(accepted, listener))
             for listener in listeners:
                 listener.close()  # better refused at once than kept waiting
 

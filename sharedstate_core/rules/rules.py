@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
+import msgspec
+
 from sharedstate_core.expressions.explain import Step, explain
 from sharedstate_core.expressions.specialiser import specialise
 
@@ -32,12 +34,15 @@ _REMEMBERED: Final = 1_024
 class Rules:
     """The rules of a server.
 
+    Those that were read of the same are equal.
+
     Attributes:
         entries: in order; the first that matches decides.
     """
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
+    def __init__(self, entries: Iterable[Entry], source: bytes) -> None:
         self.entries = tuple(entries)
+        self._source = source
         self._remembered = lru_cache(_REMEMBERED)(self._first)
 
     @classmethod
@@ -72,7 +77,13 @@ class Rules:
         entries = read_entries(config, place, faults)
         if faults.found:
             raise RulesError(faults.found)
-        return cls(entries)
+        return cls(entries, msgspec.json.encode(config))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Rules) and self._source == other._source
+
+    def __hash__(self) -> int:
+        return hash(self._source)
 
     def entry(self, path: CollectionPath) -> Match | None:
         """Return what decides on a collection; None if nothing does, and everything is denied."""

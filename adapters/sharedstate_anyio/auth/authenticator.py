@@ -4,16 +4,18 @@
    verdict counts; any other, and a connection without a token, is the function's business.
 2. A user whom a trusted proxy names has signed in there.
 3. Whatever goes wrong is an `Unauthenticated` that holds nothing of the token.
+4. What has vouched for somebody is not alive any more once it is not in force: then `dropped` is called.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
+from sharedstate_anyio.config.auth import AuthConfig
 from sharedstate_anyio.config.jwt import ALGORITHMS
 from sharedstate_backends.contract import ConfigurationError
 from sharedstate_backends.error_collector import ErrorCollector
@@ -30,11 +32,10 @@ from .token_parts import take_apart
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sharedstate_anyio.config.auth import AuthConfig
     from sharedstate_anyio.config.jwt import JwtConfig
     from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
 
-    from .identity import AuthRequest
+    from .identity import AuthRequest, Voucher
     from .jwt_tokens import JwtVerifier
     from .verification_keys import Key
 
@@ -46,45 +47,68 @@ class Authenticator:
     """Tells who somebody is.
 
     Args:
-        config: what is valid.
+        config: what is valid; None: nothing.
         errors: logs errors that may repeat.
         clock: seconds since the Unix epoch.
+
+    Attributes:
+        dropped: called when something is not in force any more that may have vouched for somebody.
 
     Raises:
         ConfigurationError: a file, a key or a function cannot be used, or a package is missing.
     """
 
     def __init__(
-        self, config: AuthConfig, errors: RepeatedErrors, clock: Callable[[], float] = time.time
+        self,
+        config: AuthConfig | None,
+        errors: RepeatedErrors,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._errors = errors
         self._clock = clock
         self._key_set: KeySet[Key] | None = None
         self._config: AuthConfig | None = None
         self._changed: anyio.Event | None = None
+        self._static = StaticKeys()
+        self._jwt: JwtVerifier | None = None
+        self.dropped: Callable[[], None] = _do_nothing
         self.change(config)
 
-    def change(self, config: AuthConfig) -> None:
+    def change(self, config: AuthConfig | None) -> bool:
         """Put another configuration in force: what was valid by the old one alone is not valid any more.
 
-        The key set stays if it is the same, also while its provider is away.
+        Files are read again. The key set stays if it is the same, also while its provider is away.
+
+        Returns:
+            Whether anything that has vouched for somebody does so no more.
 
         Raises:
             ConfigurationError: it cannot be used; nothing has changed.
         """
+        config = config or AuthConfig()
         with ErrorCollector() as errors:
             key_set = errors.attempt(self._wanted_key_set, config)
-            verifier = errors.attempt(_verifier, config, key_set)
+            verifier = errors.attempt(_verifier, config, key_set, self._jwt)
             asked = errors.attempt(self._wanted_function, config)
-            static = errors.attempt(StaticKeys, config.keys)
+            static = errors.attempt(StaticKeys, config.keys, self._static)
+        before = _vouchers(self._static, self._jwt)
         self._cache = Cache()
         self._static = static or StaticKeys()
         self._jwt, self._function = verifier, asked
         self._config = config
-        if key_set is not self._key_set:
+        gone = before - _vouchers(self._static, self._jwt)
+        for each in gone:
+            each.alive = False
+        is_other = key_set is not self._key_set
+        if is_other:
+            if self._key_set is not None:
+                self._key_set.drop()
             self._key_set = key_set
             if self._changed is not None:
                 self._changed.set()
+        if gone or is_other:
+            self.dropped()
+        return bool(gone or is_other)
 
     async def run(self) -> None:
         """Keep the key set up to date, until cancelled: the server's task group owns this."""
@@ -162,8 +186,8 @@ class Authenticator:
                 key = published
         if key is None:
             raise Unauthenticated("invalid", "the signature of the token fits none of the keys")
-        identity = jwt.identity(parts, self._clock())
-        self._cache.keep(digest, identity, key, self._clock(), len(token))
+        identity = jwt.identity(parts, key, self._clock())
+        self._cache.keep(digest, identity, self._clock(), len(token))
         return identity
 
     def _wanted_key_set(self, config: AuthConfig) -> KeySet[Key] | None:
@@ -172,7 +196,10 @@ class Authenticator:
             return None
         if old is not None and (old.jwks, old.algorithms) == (new.jwks, new.algorithms):
             return self._key_set
-        return _key_set(new.jwks, new)
+        return _key_set(new.jwks, new, self._drop)
+
+    def _drop(self) -> None:
+        self.dropped()
 
     def _wanted_function(self, config: AuthConfig) -> function.Function | None:
         if config.python is None:
@@ -205,19 +232,37 @@ def _has_form(token: str) -> bool:
     return token.count(".") == 2
 
 
-def _key_set(name: str, config: JwtConfig) -> KeySet[Key]:
+def _vouchers(static: StaticKeys, jwt: JwtVerifier | None) -> set[Voucher]:
+    """Return what vouches for somebody, without the keys of a set, which drops them itself."""
+    found: set[Voucher] = {*static.entries}
+    if jwt is not None:
+        found.update((*jwt.keys, jwt.terms))
+    return found
+
+
+def _do_nothing() -> None:
+    """Tell nobody: nobody has been vouched for."""
+
+
+def _key_set(name: str, config: JwtConfig, dropped: Callable[[], None]) -> KeySet[Key]:
     try:
         from .verification_keys import from_jwk  # noqa: PLC0415  (needs PyJWT)
     except ImportError:
         raise ConfigurationError(PLACE, NEEDED) from None
-    return KeySet(loader(name), lambda jwk: from_jwk(jwk, config.algorithms), f"{PLACE}.jwks")
+
+    def make(jwk: dict[str, Any]) -> Key:
+        return from_jwk(jwk, config.algorithms)
+
+    return KeySet(loader(name), make, f"{PLACE}.jwks", dropped=dropped)
 
 
-def _verifier(config: AuthConfig, key_set: KeySet[Key] | None) -> JwtVerifier | None:
+def _verifier(
+    config: AuthConfig, key_set: KeySet[Key] | None, before: JwtVerifier | None
+) -> JwtVerifier | None:
     if config.jwt is None:
         return None
     try:
         from .jwt_tokens import JwtVerifier, load_keys  # noqa: PLC0415  (needs PyJWT)
     except ImportError:
         raise ConfigurationError(PLACE, NEEDED) from None
-    return JwtVerifier(config.jwt, load_keys(config.jwt, PLACE), key_set)
+    return JwtVerifier(config.jwt, load_keys(config.jwt, PLACE), key_set, before)

@@ -6,7 +6,7 @@ key that is fetched), and would let strangers push out what is valid.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from .identity import Identity
@@ -18,19 +18,8 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 """Bytes of all tokens together; what is kept of one is about as long."""
 
 
-class Dropable(Protocol):
-    """A key that may be dropped: what it signed is not valid any more.
-
-    Attributes:
-        alive: whether it is in force.
-    """
-
-    alive: bool
-
-
 class _Entry(NamedTuple):
     identity: Identity
-    key: Dropable
     since: float
     until: float
     size: int
@@ -51,24 +40,23 @@ class Cache:
         entry = self._entries.get(digest)
         if entry is None:
             return None
-        if entry.key.alive and entry.since <= now < entry.until:
+        if entry.identity.is_vouched_for and entry.since <= now < entry.until:
             return entry.identity
         self._forget(digest)
         return None
 
-    def keep(self, digest: bytes, identity: Identity, key: Dropable, now: float, size: int) -> None:
-        """Keep whom a token names, for a while, as long as its key is alive.
+    def keep(self, digest: bytes, identity: Identity, now: float, size: int) -> None:
+        """Keep whom a token names, for a while, as long as it is vouched for.
 
         Args:
             digest: SHA-256 of the token.
             identity: whom it names.
-            key: what verified it.
             now: seconds since the Unix epoch.
             size: bytes of the token.
         """
         self._forget(digest)
         until = min(now + SECONDS, now + SECONDS if identity.expires is None else identity.expires)
-        self._entries[digest] = _Entry(identity, key, now, until, size)
+        self._entries[digest] = _Entry(identity, now, until, size)
         self._bytes += size
         while len(self._entries) > MAX_TOKENS or self._bytes > MAX_BYTES:
             self._forget(next(iter(self._entries)))

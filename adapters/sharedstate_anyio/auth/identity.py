@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,6 +77,16 @@ class AuthRequest:
         return replace(self, token=token, user=None, fault=None)
 
 
+class Voucher(Protocol):
+    """What vouches for users: a key, an entry of the configuration, or what is demanded of tokens.
+
+    Attributes:
+        alive: whether it is in force; if not, nobody is vouched for by it any more.
+    """
+
+    alive: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Who somebody is.
@@ -84,7 +94,14 @@ class Identity:
     Attributes:
         user: JSON, with an `id` that is a text of 1 to 255 characters. Many may share it: nobody changes it.
         expires: until when that is so, in seconds since the Unix epoch; None: for ever.
+        vouchers: what has to be in force for that; empty if nothing can be taken back, as of what a function says.
     """
 
     user: dict[str, Any]
     expires: float | None = None
+    vouchers: tuple[Voucher, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def is_vouched_for(self) -> bool:
+        """Whether all of its vouchers are in force."""
+        return all(each.alive for each in self.vouchers)

@@ -6,6 +6,7 @@ by no others. So a token cannot choose `none`, nor have a public key taken for a
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,6 +31,21 @@ FILE_BYTES: Final = 64 * 1024
 """Longest file of a key or a secret."""
 
 
+class Terms:
+    """What is demanded of tokens, a `Voucher`.
+
+    Attributes:
+        rules: the configuration, without its keys.
+        alive: whether it is in force; set by whoever drops it.
+    """
+
+    __slots__ = ("alive", "rules")
+
+    def __init__(self, rules: JwtConfig) -> None:
+        self.rules = rules
+        self.alive = True
+
+
 class JwtVerifier:
     """Verifies tokens.
 
@@ -37,23 +53,40 @@ class JwtVerifier:
         rules: what their claims have to say.
         keys: those of the configuration.
         key_set: those that their issuer publishes; None: it publishes none.
+        before: what was in force; a key that is the same stays the same voucher, and so does what is demanded.
+
+    Attributes:
+        keys: those of the configuration.
+        terms: what is demanded of tokens, beside that a key has signed them.
     """
 
-    def __init__(self, rules: JwtConfig, keys: Sequence[Key], key_set: KeySet[Key] | None) -> None:
+    def __init__(
+        self,
+        rules: JwtConfig,
+        keys: Sequence[Key],
+        key_set: KeySet[Key] | None,
+        before: JwtVerifier | None = None,
+    ) -> None:
+        there = {(key.digest, key.algorithms): key for key in (before.keys if before else ())}
         self._rules = rules
-        self._keys = tuple(keys)
+        self.keys: tuple[Key, ...] = tuple(
+            there.get((key.digest, key.algorithms), key) for key in keys
+        )
+        self.terms = Terms(replace(rules, secrets=(), secret_file=None, key=None, jwks=None))
+        if before is not None and before.terms.rules == self.terms.rules:
+            self.terms = before.terms
         self._key_set = key_set
 
     def own_key(self, parts: Parts) -> Key | None:
         """Return the key of the configuration that has signed a token, if one has."""
-        for key in self._keys:
+        for key in self.keys:
             if key.verifies(parts.algorithm, parts.signed, parts.signature):
                 return key
         return None
 
     def has_key_for(self, algorithm: str) -> bool:
         """Return whether a key of the configuration is made for an algorithm."""
-        return any(algorithm in key.algorithms for key in self._keys)
+        return any(algorithm in key.algorithms for key in self.keys)
 
     async def published_key(self, parts: Parts) -> Key | None:
         """Return the published key that may have signed a token, when it has come.
@@ -65,13 +98,14 @@ class JwtVerifier:
             return None
         return await self._key_set.find(parts.kid)
 
-    def identity(self, parts: Parts, now: float) -> Identity:
-        """Return whom a token names whose signature is right.
+    def identity(self, parts: Parts, key: Key, now: float) -> Identity:
+        """Return whom a token names that a key has signed.
 
         Raises:
             Unauthenticated: nobody, or not now.
         """
-        return identity_of(read_object(parts.payload, "the content"), self._rules, now)
+        found = identity_of(read_object(parts.payload, "the content"), self._rules, now)
+        return replace(found, vouchers=(key, self.terms))
 
 
 # --- keys of the configuration -----------------------------------------------------------------------

@@ -18,15 +18,14 @@ import msgspec
 
 from sharedstate_anyio.logs.events import about
 
-from .cache import Dropable
-from .identity import Unauthenticated
+from .identity import Unauthenticated, Voucher
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 log = logging.getLogger("sharedstate")
 
-K = TypeVar("K", bound=Dropable)
+K = TypeVar("K", bound=Voucher)
 
 REFRESH_SECONDS: Final = 300.0
 PAUSE_SECONDS: Final = 10.0
@@ -45,6 +44,7 @@ class KeySet(Generic[K]):
         make: makes a key of an entry; a `ValueError` says that it cannot be used.
         place: its place in the configuration, for the log.
         clock: seconds, monotonic.
+        dropped: called when a key is not in force any more.
     """
 
     def __init__(
@@ -53,10 +53,12 @@ class KeySet(Generic[K]):
         make: Callable[[dict[str, Any]], K],
         place: str,
         clock: Callable[[], float] = time.monotonic,
+        dropped: Callable[[], None] | None = None,
     ) -> None:
         self._load = load
         self._make = make
         self._place = place
+        self._dropped = dropped
         self._clock = clock
         self._keys: dict[str | None, list[K]] = {}
         self._by_text: dict[bytes, K] = {}
@@ -138,6 +140,11 @@ class KeySet(Generic[K]):
         self._current = True
         return None if self._by_text else "it holds no key that can be used here"
 
+    def drop(self) -> None:
+        """Let no key be in force any more; whoever calls this knows that."""
+        for key in self._by_text.values():
+            key.alive = False
+
     def _tell(self, problem: str | None) -> None:
         """Log that something is wrong, or not any more: once each."""
         if problem is not None and not self._told:
@@ -165,10 +172,12 @@ class KeySet(Generic[K]):
                 by_text[text] = key
                 kid = entry.get("kid")
                 by_kid.setdefault(kid if isinstance(kid, str) else None, []).append(key)
-        for text, key in self._by_text.items():
-            if text not in by_text:
-                key.alive = False
+        gone = [key for text, key in self._by_text.items() if text not in by_text]
         self._by_text, self._keys = by_text, by_kid
+        for key in gone:
+            key.alive = False
+        if gone and self._dropped is not None:
+            self._dropped()
 
 
 def _entries(text: bytes) -> list[dict[str, Any]]:

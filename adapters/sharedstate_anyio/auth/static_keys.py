@@ -18,27 +18,45 @@ if TYPE_CHECKING:
     from sharedstate_anyio.config.auth import StaticKey
 
 
+class _Entry:
+    """One of them, a `Voucher`."""
+
+    __slots__ = ("alive", "digest", "identity", "key")
+
+    def __init__(self, key: StaticKey) -> None:
+        self.key = key
+        self.digest = bytes.fromhex(key.sha256)
+        self.identity = Identity(dict(key.user), None, (self,))
+        self.alive = True
+
+
 class StaticKeys:
     """The tokens of the configuration's `auth.keys`.
+
+    Args:
+        keys: what is configured.
+        before: those that were in force; an entry that is the same stays the same voucher.
 
     Raises:
         ConfigurationError: a user is too large.
     """
 
-    def __init__(self, keys: Iterable[StaticKey] = ()) -> None:
-        self._known: list[tuple[bytes, Identity]] = []
+    def __init__(self, keys: Iterable[StaticKey] = (), before: StaticKeys | None = None) -> None:
+        self.entries: list[_Entry] = []
+        there = [] if before is None else before.entries
         with ErrorCollector() as errors:
             for index, key in enumerate(keys):
                 user = dict(key.user)
                 if is_deep(user) or len(msgspec.json.encode(user)) > MAX_USER_BYTES:
                     problem = f"is nested too deep, or longer than {MAX_USER_BYTES:,} bytes of JSON"
                     errors.add(f"auth.keys[{index}].user", problem)
-                self._known.append((bytes.fromhex(key.sha256), Identity(user)))
+                same = (each for each in there if each.key == key)
+                self.entries.append(next(same, None) or _Entry(key))
 
     def find(self, digest: bytes) -> Identity | None:
         """Return whom a token names, by its SHA-256; all are compared, each in constant time."""
         found = None
-        for known, identity in self._known:
-            if hmac.compare_digest(known, digest):
-                found = identity
+        for entry in self.entries:
+            if hmac.compare_digest(entry.digest, digest):
+                found = entry.identity
         return found

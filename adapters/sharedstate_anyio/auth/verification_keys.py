@@ -5,6 +5,7 @@ This module and `jwt_tokens` need PyJWT; they are imported if the configuration 
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -41,20 +42,26 @@ class UnusableKeyError(ValueError):
 
 
 class Key:
-    """One key.
+    """One key, a `Voucher`.
 
     Attributes:
+        digest: SHA-256 of the text that it was made of; empty for one of a key set.
         algorithms: those that it verifies: never anything else, whatever a token says.
         alive: whether it is in force; set by whoever drops it.
     """
 
-    __slots__ = ("_prepared", "algorithms", "alive")
+    __slots__ = ("_prepared", "algorithms", "alive", "digest")
 
     def __init__(
-        self, prepared: object, algorithms: Iterable[str], allowed: Collection[str]
+        self,
+        prepared: object,
+        algorithms: Iterable[str],
+        allowed: Collection[str],
+        text: str = "",
     ) -> None:
         fitting = tuple(algorithms)
         self._prepared = prepared
+        self.digest = hashlib.sha256(text.encode()).digest() if text else b""
         self.algorithms = frozenset(name for name in fitting if not allowed or name in allowed)
         self.alive = True
         if not self.algorithms:
@@ -85,7 +92,8 @@ def from_secret(secret: str, allowed: Collection[str]) -> Key:
     except PyJWTError:
         problem = "is a public key or a certificate, which everybody knows; name its file as key"
         raise UnusableKeyError(problem) from None
-    return Key(prepared, [n for n, least in _SECRET_BYTES.items() if len(data) >= least], allowed)
+    fitting = [n for n, least in _SECRET_BYTES.items() if len(data) >= least]
+    return Key(prepared, fitting, allowed, secret)
 
 
 def from_pem(text: str, allowed: Collection[str]) -> Key:
@@ -104,7 +112,7 @@ def from_pem(text: str, allowed: Collection[str]) -> Key:
             public = load_pem_public_key(text.encode())
     except (ValueError, UnsupportedAlgorithm):
         raise UnusableKeyError("holds no public key in PEM") from None
-    return Key(public, _made_for(public), allowed)
+    return Key(public, _made_for(public), allowed, text)
 
 
 def from_jwk(jwk: Mapping[str, Any], allowed: Collection[str]) -> Key:

@@ -39,7 +39,7 @@ def compare(old: Config, new: Config) -> Reload:
     changed = [f"limits.{key}" for key in keys if key not in _AT_START]
     changed += [
         key
-        for key in ("origins", "hosts", "compression", "metrics", "files")
+        for key in ("origins", "hosts", "compression", "metrics", "files", "auth", "rules")
         if getattr(old, key) != getattr(new, key)
     ]
     waiting = [f"limits.{key}" for key in keys if key in _AT_START]
@@ -47,17 +47,9 @@ def compare(old: Config, new: Config) -> Reload:
         waiting.append("service")
     if old.services != new.services:
         waiting.append("services")
-    waiting += [key for key in ("auth", "rules") if getattr(old, key) != getattr(new, key)]
     kept = {key: getattr(old.transport, key) for key in _AT_START}
     transport = replace(new.transport, **kept)
-    config = replace(
-        new,
-        listen=old.listen,
-        services=old.services,
-        transport=transport,
-        auth=old.auth,
-        rules=old.rules,
-    )
+    config = replace(new, listen=old.listen, services=old.services, transport=transport)
     return Reload(config, tuple(changed), tuple(waiting))
 
 

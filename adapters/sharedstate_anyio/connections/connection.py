@@ -49,6 +49,7 @@ class Connection(Receiver):
     def __init__(self, sock: Stream, shared: Shared) -> None:
         super().__init__(sock, shared)
         self.proof: AuthRequest | None = None
+        self.vouchers = ()
         self._scope = anyio.CancelScope()
 
     # --- life -------------------------------------------------------------------------------------

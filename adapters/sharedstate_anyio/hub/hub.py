@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from sharedstate_anyio.auth import Authenticator
 from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
 from sharedstate_anyio.net.gate import Gate
 from sharedstate_anyio.websocket.broadcaster import Broadcaster
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from sharedstate_anyio.auth import Authenticator
     from sharedstate_anyio.config.live import LiveConfig
     from sharedstate_anyio.storage.instrumented import InstrumentedBackend
     from sharedstate_core import Authenticate
@@ -43,7 +43,7 @@ class Hub(TimedHost[Peer], BroadcastingHost[Peer]):
         tasks: the task group that owns every task of the server.
         live: the configuration in force.
         errors: logs errors that may repeat.
-        authenticator: knows who somebody is; None: nobody signs in.
+        authenticator: knows who somebody is; None: nobody can sign in.
 
     Attributes:
         shared: what connections need.
@@ -73,8 +73,10 @@ class Hub(TimedHost[Peer], BroadcastingHost[Peer]):
             tasks,
         )
         self._executor = Executor(backends, self._driver, tasks, self.errors)
-        self._authenticator = authenticator
-        self._verifier = Verifier(authenticator, self._driver, self.shared.gate, tasks, self.errors)
+        self._authenticator = authenticator or Authenticator(None, self.errors)
+        self._verifier = Verifier(
+            self._authenticator, self._driver, self.shared.gate, tasks, self.errors
+        )
 
     # --- what the driver wants --------------------------------------------------------------------
 
@@ -109,5 +111,4 @@ class Hub(TimedHost[Peer], BroadcastingHost[Peer]):
             tasks.start_soon(self.shared.gate.run)
             tasks.start_soon(self.shared.fair_turns.run)
             tasks.start_soon(self.keep_time)
-            if self._authenticator is not None:
-                tasks.start_soon(self._authenticator.run)
+            tasks.start_soon(self._authenticator.run)

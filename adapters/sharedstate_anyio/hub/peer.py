@@ -10,15 +10,19 @@ from sharedstate_anyio.websocket.writer import Writer
 
 if TYPE_CHECKING:
     from sharedstate_anyio.auth import AuthRequest
+    from sharedstate_anyio.auth.identity import Voucher
 
 
 class Peer(Writer):
     """A `sharedstate_core.driver.Peer`: the handle under which the core knows a connection."""
 
-    __slots__ = ()
+    __slots__ = ("vouchers",)
 
     proof: AuthRequest | None
     """What its handshake shows of whose it is."""
+
+    vouchers: tuple[Voucher, ...]
+    """What vouches for its user."""
 
     def send(self, message: bytes) -> None:
         """Send a text message to this peer alone."""

@@ -6,6 +6,8 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
+import anyio
+
 from sharedstate_anyio.auth import AuthRequest, Unauthenticated
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 WEIGHT: Final = 16
 """What a proof weighs at the gate, beside a message: to verify a signature takes up to a millisecond."""
 
+LOOKED_AT: Final = 500
+"""Connections that one turn looks at, whether anything still vouches for their users."""
+
 
 class Verifier:
     """Puts the core's questions to the authenticator, and passes on the answers.
@@ -29,7 +34,7 @@ class Verifier:
     Whom a known token names is said at once. Anything else is a task of its own, which waits at the gate.
 
     Args:
-        authenticator: knows; None: nobody signs in here.
+        authenticator: knows.
         driver: whose questions they are.
         gate: lets so many proofs in at a time.
         tasks: the task group that owns them.
@@ -38,13 +43,14 @@ class Verifier:
 
     def __init__(
         self,
-        authenticator: Authenticator | None,
+        authenticator: Authenticator,
         driver: Driver[Peer],
         gate: Gate,
         tasks: TaskGroup,
         errors: RepeatedErrors,
     ) -> None:
         self._authenticator = authenticator
+        authenticator.dropped = self._look_again
         self._driver = driver
         self._gate = gate
         self._tasks = tasks
@@ -52,24 +58,29 @@ class Verifier:
 
     def start(self, question: Authenticate[Peer]) -> None:
         """Find out, or begin to."""
-        authenticator = self._authenticator
-        if authenticator is None:
-            self._driver.authentication_failed(question, "invalid", time.monotonic())
-            return
         request = question.connection.proof or AuthRequest()
         if question.token is not None:
             request = request.with_token(question.token)
-        if (known := authenticator.known(request)) is not None:
+        if (known := self._authenticator.known(request)) is not None:
             self._succeed(question, known)
         else:
-            self._tasks.start_soon(self._answer, authenticator, question, request)
+            self._tasks.start_soon(self._answer, question, request)
 
-    async def _answer(
-        self, authenticator: Authenticator, question: Authenticate[Peer], request: AuthRequest
-    ) -> None:
+    def _look_again(self) -> None:
+        """Report, by turns, which connections nothing vouches for any more."""
+        self._tasks.start_soon(self._withdraw)
+
+    async def _withdraw(self) -> None:
+        for count, peer in enumerate(self._driver.server.users(), 1):
+            if not all(each.alive for each in peer.vouchers):
+                self._driver.withdraw(peer, time.monotonic())
+            if count % LOOKED_AT == 0:
+                await anyio.lowlevel.checkpoint()
+
+    async def _answer(self, question: Authenticate[Peer], request: AuthRequest) -> None:
         await self._gate.enter(WEIGHT)
         try:
-            found = await authenticator.authenticate(request)
+            found = await self._authenticator.authenticate(request)
         except Unauthenticated as refused:
             self._tell(refused.reason, refused.text, request.peer)
             self._driver.authentication_failed(question, refused.reason, time.monotonic())
@@ -83,6 +94,7 @@ class Verifier:
             return
         try:
             self._driver.authenticated(question, found.user, now, found.expires)
+            question.connection.vouchers = found.vouchers
         except ValueError as error:  # such as claims that are too long
             text = f"a user cannot be taken: {error}"
             self._errors.report(("user", type(error)), text, None, {"event": "authenticate_failed"})

@@ -72,12 +72,14 @@ class Listener:
 
     Attributes:
         address: (host, port) as bound, or the path of a UNIX socket.
+        listen: what it is by the configuration; None for a socket that was handed over.
         trusted: whether what comes in has passed a proxy that signs people in.
     """
 
     def __init__(self, sock: socket.socket, tls: Tls | None, *, owns_path: bool = True) -> None:
         self.sock = sock
         self.tls = tls
+        self.listen: Listen | None = None
         self.trusted = False
         name = sock.getsockname()
         self.address: tuple[str, int] | str = (

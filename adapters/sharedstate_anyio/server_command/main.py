@@ -236,13 +236,13 @@ def _reload(server: RunningServer, reread: Callable[[], Config]) -> None:
     """Reload the configuration; an unusable one changes nothing. Errors are reported last."""
     try:
         config = reread()
+        server.reload(config)
     except ConfigurationError as error:
         server.reload()  # the certificates are reloaded anyway
         for each in error.each:
             text = "configuration not reloaded, the old one stays in force: %s"
             log.error(text, each, extra=about("reload_failed"))  # noqa: TRY400
         return
-    server.reload(config)
     _allow_files(config)
 
 

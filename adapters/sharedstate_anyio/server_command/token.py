@@ -85,8 +85,8 @@ def make_token(rules: JwtConfig, user: str, claims: dict[str, Any], seconds: flo
         problem = f"the token has {len(token):,} bytes, of which {TOKEN_BYTES:,} are allowed"
         raise ConfigurationError("--claim", problem)
     try:
-        verifier = JwtVerifier(rules, load_keys(rules, PLACE), None)
-        verifier.identity(take_apart(token), now)
+        keys = load_keys(rules, PLACE)
+        JwtVerifier(rules, keys, None).identity(take_apart(token), keys[0], now)
     except Unauthenticated as error:
         raise ConfigurationError("--user", f"the server would refuse it: {error.text}") from None
     return token

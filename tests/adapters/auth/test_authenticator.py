@@ -206,6 +206,62 @@ async def test_a_change_keeps_the_key_set(rsa: Signer, tmp_path: Path) -> None:
         tasks.cancel_scope.cancel()
 
 
+async def test_what_vouches_for_somebody_and_does_not_any_more(tmp_path: Path) -> None:
+    """What is the same in another configuration goes on to vouch."""
+    file = tmp_path / "secret"
+    file.write_text(SECRET)
+    config = AuthConfig(jwt=JwtConfig(secret_file=str(file)), keys=(STATIC,))
+    authenticator, dropped = Authenticator(config, RepeatedErrors()), list[int]()
+    authenticator.dropped = lambda: dropped.append(1)
+    shown = [AuthRequest(Signer("HS256").token()), AuthRequest(OPAQUE)]
+
+    async def found() -> list[Identity]:
+        asked = [await authenticator.authenticate(each) for each in shown]
+        return [each for each in asked if each is not None]
+
+    first = await found()
+    assert not authenticator.change(AuthConfig(jwt=JwtConfig(secrets=(SECRET,)), keys=(STATIC,)))
+    assert not dropped
+    assert [each.is_vouched_for for each in first] == [True, True]
+    assert not authenticator.change(config)
+    assert authenticator.change(AuthConfig(jwt=config.jwt))
+    assert [each.is_vouched_for for each in first] == [True, False]
+    assert len(dropped) == 1
+    file.write_text("x" * 32)
+    assert authenticator.change(AuthConfig(jwt=config.jwt))
+    assert [each.is_vouched_for for each in first] == [False, False]
+    file.write_text(SECRET)
+    authenticator.change(config)
+    for other in (JwtConfig(secrets=(SECRET,), issuer=("x",)), None):
+        (again, static) = await found()
+        assert again.is_vouched_for
+        authenticator.change(AuthConfig(jwt=other, keys=(STATIC,)))
+        assert [again.is_vouched_for, static.is_vouched_for] == [False, True]
+        authenticator.change(config)
+    authenticator.change(None)
+    assert not any(each.is_vouched_for for each in (again, static))
+    assert await reason(authenticator, OPAQUE) == "invalid"
+
+
+async def test_keys_of_another_set_do_not_vouch_any_more(rsa: Signer, tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / name).write_bytes(key_set(rsa))
+    configs = [
+        AuthConfig(jwt=JwtConfig(jwks=str(tmp_path / name), audience=("sharedstate",)))
+        for name in "ab"
+    ]
+    authenticator = Authenticator(configs[0], RepeatedErrors())
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(authenticator.run)
+        found = await authenticator.authenticate(AuthRequest(rsa.token()))
+        assert found is not None
+        assert found.is_vouched_for
+        assert authenticator.change(configs[1])
+        assert not found.is_vouched_for
+        assert await authenticator.authenticate(AuthRequest(rsa.token()))
+        tasks.cancel_scope.cancel()
+
+
 async def test_what_is_configured_is_looked_at(tmp_path: Path) -> None:
     (tmp_path / "keys").write_bytes(key_set())
     for name, said in (("keys", "it holds no key that can be used here"), ("x", "cannot be read")):
@@ -237,16 +293,16 @@ class DropableKey:
 
 def test_the_cache() -> None:
     cache, key = Cache(), DropableKey()
-    cache.keep(b"a", Identity({"id": "a"}, 30.0), key, 10.0, 100)
-    cache.keep(b"b", Identity({"id": "b"}), key, 10.0, 100)
-    cache.keep(b"c", Identity({"id": "c"}, 1e9), key, 10.0, 100)
+    cache.keep(b"a", Identity({"id": "a"}, 30.0, (key,)), 10.0, 100)
+    cache.keep(b"b", Identity({"id": "b"}, None, (key,)), 10.0, 100)
+    cache.keep(b"c", Identity({"id": "c"}, 1e9, (key,)), 10.0, 100)
     assert [bool(cache.find(each, 29.9)) for each in (b"a", b"b", b"c", b"d")] == [1, 1, 1, 0]
     assert [bool(cache.find(each, 30.0)) for each in (b"a", b"b", b"c")] == [0, 1, 1]
     assert [bool(cache.find(each, 70.0)) for each in (b"a", b"b", b"c")] == [0, 0, 0]
     assert len(cache) == 0
-    cache.keep(b"b", Identity({"id": "b"}), key, 10.0, 100)
+    cache.keep(b"b", Identity({"id": "b"}, None, (key,)), 10.0, 100)
     assert cache.find(b"b", 9.0) is None, "the clock was set back"
-    cache.keep(b"b", Identity({"id": "b"}), key, 10.0, 100)
+    cache.keep(b"b", Identity({"id": "b"}, None, (key,)), 10.0, 100)
     key.alive = False
     assert cache.find(b"b", 11.0) is None
 
@@ -254,10 +310,10 @@ def test_the_cache() -> None:
 @pytest.mark.parametrize(("limit", "most"), [("MAX_TOKENS", 10), ("MAX_BYTES", 1000)])
 def test_the_cache_is_bounded(limit: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache_module, limit, most)
-    cache, key = Cache(), DropableKey()
+    cache = Cache()
     for number in range(100):
         for _ in range(2):
-            cache.keep(bytes([number]), Identity(claims()), key, 0.0, 100)
+            cache.keep(bytes([number]), Identity(claims()), 0.0, 100)
     assert len(cache) == 10
     assert cache.find(bytes([99]), 1.0)
     assert cache.find(bytes([90]), 1.0)

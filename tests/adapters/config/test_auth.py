@@ -189,8 +189,8 @@ def test_which_listeners_are_trusted() -> None:
     assert not AuthConfig(header="u").trusts(Listen())
 
 
-def test_another_auth_needs_a_restart() -> None:
+def test_another_auth_takes_effect_at_once() -> None:
     config = parse_config({**document(), "auth": {"jwt": {"secret": SECRET}}})
     outcome = compare(parse_config(document()), config)
-    assert outcome.waiting == ("auth",)
-    assert outcome.config.auth is None
+    assert (outcome.changed, outcome.waiting) == (("auth",), ())
+    assert outcome.config.auth == config.auth

@@ -108,6 +108,10 @@ async def test_the_command(tmp_path: Path, anyio_backend_name: str) -> None:
                     {**base, "limits": {"items": 0, "itemz": 1}},
                     "the old one stays in force: limits.itemz: unknown key",
                 ),
+                (
+                    {**base, "auth": {"jwt": {"secret_file": "absent"}}},
+                    "the old one stays in force: auth.jwt.secret_file: cannot be read",
+                ),
                 ({**base, "limits": {"items": 1}}, "reloaded: nothing has changed"),
             ):
                 write_config(tmp_path, content)
@@ -119,7 +123,7 @@ async def test_the_command(tmp_path: Path, anyio_backend_name: str) -> None:
                 assert not (await client.ask("PUT", C, {"insert": insert}))["ok"]
         command.send(signal.SIGTERM)
         assert await command.finished() == 0
-    assert len(without_root(log.read_text()).splitlines()) == 5
+    assert len(without_root(log.read_text()).splitlines()) == 6
 
 
 async def test_compression_holds_from_then_on() -> None:
