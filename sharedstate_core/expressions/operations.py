@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from .bounds import MAX_MADE
 from .comparing import ORDERINGS, contained, differ, equal
-from .tree import Binary, Call, Has, Index, ListOf, MapOf, Node, Select, Unary
-from .values import NO_MEMBER, Fault, Value, expected_bool, kind_of
+from .tree import Binary, Call, Has, Index, ListOf, MapOf, Node, Select, TypeIs, Unary
+from .values import NO_MEMBER, TYPES, Fault, Value, expected_bool, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,6 +112,14 @@ def _has(name: str, of: Value) -> bool:
     raise Fault(f"a member of {kind_of(of)}")
 
 
+def _is_of(type_: type, a: Value) -> bool:
+    return a.__class__ is type_
+
+
+def _is_not_of(type_: type, a: Value) -> bool:
+    return a.__class__ is not type_
+
+
 def _item(of: Value, key: Value) -> Value:
     if isinstance(of, list):
         if isinstance(key, float) and key.is_integer():
@@ -185,6 +193,8 @@ def operation_of(node: Node) -> Operation:
             return partial(_member, node.member)
         case Has():
             return partial(_has, node.member)
+        case TypeIs():
+            return partial(_is_of if node.op == "==" else _is_not_of, TYPES[node.type])
         case Index():
             return _item
         case ListOf():

@@ -8,7 +8,9 @@ sum         = product {("+" | "-") product}
 product     = unary {("*" | "/" | "%") unary}
 unary       = ["!" | "-"] member
 member      = primary {"." name | "." method "(" expression ")" | "[" expression "]"}
-primary     = literal | name | "(" expression ")" | list | map | has | size
+primary     = literal | name | "(" expression ")" | list | map | has | size | type
+
+`type(x)` stands nowhere but before `==` or `!=` and the name of a type.
 """
 
 from __future__ import annotations
@@ -32,11 +34,15 @@ from .tree import (
     Name,
     Node,
     Select,
+    TypeIs,
     Unary,
     both,
     either,
+    nodes_of,
+    operands,
     size_and_depth,
 )
+from .values import TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -62,6 +68,9 @@ RESERVED: Final = frozenset(
 NO_MEMBERS: Final = frozenset({"true", "false", "null", "in"})
 """What does not follow a dot."""
 
+_BEHIND_VALUES: Final = frozenset("+-*/%.[({")
+"""What would make more of the name of a type."""
+
 _INT_END: Final = 2**63
 
 
@@ -83,7 +92,14 @@ def parse(text: str, *, name: str = "", names: Collection[str] | None = None) ->
     if nodes > MAX_NODES or depth > MAX_DEPTH:
         too = f"more than {MAX_NODES} parts" if nodes > MAX_NODES else "nested too deep"
         raise ExpressionError(tree.at, too)
+    for node in nodes_of(tree):
+        if _is_type_call(node):
+            raise ExpressionError(node.at, "compare it with a type, as in type(new.text) == string")
     return tree
+
+
+def _is_type_call(node: Node) -> bool:
+    return isinstance(node, Call) and node.function == "type"
 
 
 class _Parser:
@@ -145,6 +161,10 @@ class _Parser:
         left = self._unary()
         while (found := LEVELS.get((token := self._next).text, 0)) >= level:
             self._take()
+            if _is_type_call(left) and token.text in {"==", "!="}:
+                (of,) = operands(left)
+                left = TypeIs(of, token.text, self._type(), start.joined(self._last))
+                continue
             parts = [left, self._binary(found + 1)]
             if found <= 2:
                 while self._sign(token.text):
@@ -154,6 +174,17 @@ class _Parser:
             else:
                 left = Binary(token.text, parts[0], parts[1], start.joined(self._last))
         return left
+
+    def _type(self) -> str:
+        """Take the name of a type, and nothing that belongs to it."""
+        token = self._take() if self._next.kind == "name" else self._next
+        if token.text not in TYPES:
+            raise ExpressionError(token.place, f"unknown type; there are {', '.join(TYPES)}")
+        if self._names is not None and token.text in self._names:
+            raise ExpressionError(token.place, f"`{token.text}` is a value here, not the type")
+        if self._next.kind == "sign" and self._next.text in _BEHIND_VALUES:
+            raise self._unexpected("a logical operator or the end")
+        return token.text
 
     def _unary(self) -> Node:
         start = self._next.place
@@ -225,6 +256,9 @@ class _Parser:
     def _name(self, token: Token) -> Node:
         if token.text in RESERVED:
             raise ExpressionError(token.place, f"`{token.text}` is a reserved word")
+        if token.text in TYPES and token.text not in (self._names or ()):
+            problem = f"`{token.text}` is a type; it stands behind type(x) == or type(x) !="
+            raise ExpressionError(token.place, problem)
         if self._names is not None and token.text not in self._names:
             known = ", ".join(sorted(self._names)) or "none"
             problem = f"unknown name `{token.text}`; known here: {known}"
@@ -232,8 +266,8 @@ class _Parser:
         return Name(token.text, token.place)
 
     def _call(self, token: Token) -> Node:
-        if token.text not in {"has", "size"}:
-            raise ExpressionError(token.place, "unknown function; there are has and size")
+        if token.text not in {"has", "size", "type"}:
+            raise ExpressionError(token.place, "unknown function; there are has, size and type")
         start = self._next.place
         argument = self.expression()
         if token.text == "has" and not isinstance(argument, Select):

@@ -21,6 +21,7 @@ from .tree import (
     Or,
     Scalar,
     Select,
+    TypeIs,
     Unary,
 )
 
@@ -55,6 +56,8 @@ class _Printer:
             case Binary(op=op, left=left, right=right):
                 own = LEVELS[op]
                 return f"{self.at(left, own)} {op} {self.at(right, own + 1)}", own
+            case TypeIs(of=of, op=op, type=name):
+                return f"type({self.at(of, 0)}) {op} {name}", LEVELS[op]
             case And(parts=parts):
                 return self._joined(" && ", parts, LEVELS["&&"])
             case Or(parts=parts):

@@ -31,6 +31,7 @@ from .tree import (
     Node,
     Or,
     Select,
+    TypeIs,
     Unary,
     operands,
     with_operands,
@@ -209,7 +210,7 @@ def _is_constant(node: Node) -> bool:
 def is_boolean(node: Node) -> bool:
     """Return whether an expression is true, false or an error, whatever it looks at."""
     match node:
-        case And() | Or() | Has() | Unary(op="!"):
+        case And() | Or() | Has() | TypeIs() | Unary(op="!"):
             return True
         case Binary(op=op):
             return op in COMPARISONS

@@ -85,6 +85,15 @@ class Has(Node, frozen=True):
     place: Place = NOWHERE
 
 
+class TypeIs(Node, frozen=True):
+    """Whether a value is of a type, one of `values.TYPES`, or is not: `type(of) == string`, `type(of) != string`."""
+
+    of: Node
+    op: str
+    type: str
+    place: Place = NOWHERE
+
+
 class Index(Node, frozen=True):
     """An item of a list, or a member: `of[key]`."""
 
@@ -151,6 +160,7 @@ COMPARISONS: Final = ("==", "!=", "<", "<=", ">", ">=", "in")
 _OPERANDS: Final[dict[type[Node], tuple[str, ...]]] = {
     Select: ("of",),
     Has: ("of",),
+    TypeIs: ("of",),
     Unary: ("of",),
     Index: ("of", "key"),
     Binary: ("left", "right"),

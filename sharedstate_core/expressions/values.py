@@ -41,6 +41,18 @@ _KINDS: Final[dict[object, str]] = {
 }
 
 
+TYPES: Final[dict[str, type]] = {
+    "null_type": type(None),
+    "bool": bool,
+    "int": int,
+    "double": float,
+    "string": str,
+    "list": list,
+    "map": dict,
+}
+"""The types of values, by the names that expressions have for them."""
+
+
 def kind_of(value: Value) -> str:
     """Return what a value is, in words."""
     return _KINDS.get(value.__class__) or "not a JSON value"

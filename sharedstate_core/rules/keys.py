@@ -28,7 +28,10 @@ KEYS: Final = ("path", "let", "read", "write", *WRITES, "list", "admin", "stamp"
 """All keys."""
 
 _REASONS: Final = {
-    ("read", "item"): "rules that read items need views, which this version has not",
+    (
+        "read",
+        "item",
+    ): "a collection is readable as a whole or not at all: `read` cannot look at its items",
     ("insert", "item"): "before an insert there is no `item`",
     ("remove", "new"): "after a removal there is no `new` item",
     ("read", "now"): "what may be read cannot depend on the time",

@@ -19,10 +19,12 @@ from sharedstate_core.expressions.tree import (
     Name,
     Node,
     Select,
+    TypeIs,
     Unary,
     both,
     either,
 )
+from sharedstate_core.expressions.values import TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +41,7 @@ SCALARS: Final[dict[str, tuple[Any, ...]]] = {
 }
 KINDS: Final = (*SCALARS, "list", "map")
 SHAPES: Final[dict[str, tuple[str, ...]]] = {
-    "bool": ("and", "or", "!", "==", "<", "in", "has", "method", "and", "or", "=="),
+    "bool": ("and", "or", "!", "==", "<", "in", "has", "method", "and", "or", "==", "type"),
     "int": ("+", "-", "*", "/", "%", "neg", "size"),
     "double": ("+", "-", "*", "/", "neg"),
     "string": ("+",),
@@ -145,6 +147,9 @@ class Maker:
                 return Unary("-", some(kind))
             case "size":
                 return Call("size", (some(self.one(("string", "list", "map"))),))
+            case "type":
+                name = self.one(tuple(TYPES))
+                return TypeIs(some(self.one(KINDS)), self.one(("==", "!=")), name)
             case "method":
                 function = self.one(("contains", "startsWith", "endsWith"))
                 return Call(function, (some("string"), some("string")))

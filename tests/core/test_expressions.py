@@ -60,6 +60,12 @@ def evaluate(text: str, **values: Any) -> Any:
         ("1 || true", True),
         ("-9223372036854775808", -(2**63)),
         ("1 == 1 == true", True),
+        ("type(item.by) == string && type(item.n) == int && type(item.tags) == list", True),
+        ("type(1.0) == double && type(1 == 1) == bool && type(item) == map", True),
+        ("type(nobody) == null_type && type(nobody) != map", True),
+        ("type(1) == double || type(1.0) == int || type(true) == int || type({}) == list", False),
+        ("type(item.by) == string == true", True),
+        ("(type(item.by)) != string ? 1 : 2", 2),
     ],
 )
 def test_a_text_has_a_value(text: str, value: Any) -> None:
@@ -97,6 +103,7 @@ def test_a_text_has_a_value(text: str, value: Any) -> None:
         ("'a'.startsWith(1)", "startsWith is for two strings, found a string and an int"),
         ("item.n ? 1 : 2", "expected true or false, found an int"),
         ("[item.gone]", "there is no such member"),
+        ("type(item.gone) == string", "column 6: item.gone: there is no such member"),
         ("unknown", "unknown: it has no value"),
         ("unknown.x", "unknown: it has no value"),
     ],
@@ -143,7 +150,17 @@ def test_only_true_and_false_decide() -> None:
         ("- -1", "column 3: write -(-...)", None),
         ("has(a)", "column 5: has takes a member, such as has(item.owner)", "    ^"),
         ("has(a.b, c)", "column 8: expected `)`, found `,`", None),
-        ("len(a)", "column 1: unknown function; there are has and size", "^^^"),
+        ("len(a)", "column 1: unknown function; there are has, size and type", "^^^"),
+        ("type(a)", "column 1: compare it with a type, as in type(new.text) == string", "^" * 7),
+        ("!type(a) == 1", "column 2: compare it with a type", None),
+        ("a == type(a) == 1", "column 6: compare it with a type", None),
+        ("type(a) < int", "column 11: `int` is a type; it stands behind type(x) ==", None),
+        ("string == type(a)", "column 1: `string` is a type", None),
+        ("type(a) == 'string'", "column 12: unknown type; there are null_type, bool, int", None),
+        ("type(a) == text", "column 12: unknown type; there are null_type", "           ^^^^"),
+        ("type(a) == ", "column 12: unknown type; there are null_type", None),
+        ("type(a) == int + 1", "column 16: expected a logical operator or the end", None),
+        ("type(a) == string.a", "column 18: expected a logical operator or the end", None),
         ("a.size()", "column 3: unknown method; there are contains, endsWith, startsWith", None),
         ("a.exists(x, true)", "column 3: unknown method", "  ^^^^^^"),
         ("package == 1", "column 1: `package` is a reserved word", "^^^^^^^"),
@@ -182,6 +199,15 @@ def test_only_some_names_are_known() -> None:
         ExpressionError, match="column 12: unknown name `new`; known here: item, user"
     ):
         parse("item.new + new", names=names)
+
+
+def test_a_value_may_have_the_name_of_a_type() -> None:
+    """A variable of a path, say: which of the two is meant would not be clear."""
+    assert evaluate("item.n == 7") is True
+    assert names_of(parse("list in user.lists", names=("list", "user"))) == {"list", "user"}
+    with pytest.raises(ExpressionError, match="column 15: `list` is a value here, not the type"):
+        parse("type(user) == list", names=("list", "user"))
+    assert names_of(parse("type(user) == map", names=("list", "user"))) == {"user"}
 
 
 # --- bounds ---------------------------------------------------------------------------------------

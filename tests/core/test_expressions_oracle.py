@@ -71,6 +71,10 @@ TOKENS: Final = (
         "a",
         "has(",
         "size(",
+        "type(",
+        "type(1) == int",
+        " == string",
+        "string",
     ),
 )
 

@@ -61,7 +61,7 @@ ANY: Final = "/*/*/{c}"
         ),
         (
             {"path": ANY, "read": "true || item.x == 1"},
-            "[0].read: column 9: rules that read items need views, which this version has not",
+            "[0].read: column 9: a collection is readable as a whole or not at all: `read` cannot look",
         ),
         (
             {"path": ANY, "read": "now > 1.0"},
