@@ -5,6 +5,9 @@ returns. docs/embedding.md explains how, and lists the other public modules; `sh
 uses all of it.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from ._version import __version__
 from .counters import Census, Counters
 from .effects import (
@@ -29,8 +32,6 @@ from .messages import Message, Spliced
 from .names import Paging
 from .paths import CollectionPath, parse_collection_path
 from .portions import Portions
-from .server.access import Access
-from .server.server import Server
 from .storage import (
     CommitResult,
     Committed,
@@ -44,6 +45,10 @@ from .storage import (
     condition_holds,
 )
 from .updates import Diff, Update, apply, compose, diff
+
+if TYPE_CHECKING:
+    from .server.access import Access
+    from .server.server import Server
 
 __all__ = [
     "Access",
@@ -93,3 +98,17 @@ __all__ = [
     "diff",
     "parse_collection_path",
 ]
+
+_HOMES = {"Access": ".server.access", "Server": ".server.server"}
+
+
+def __getattr__(name: str) -> object:
+    """Import the server on first use: clients do without it."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name], __name__), name)
+
+
+def __dir__() -> list[str]:
+    """List the lazy names too: `help` and completion look here."""
+    return sorted({*globals(), *__all__})

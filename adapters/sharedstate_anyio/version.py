@@ -16,7 +16,6 @@ import os
 import re
 import subprocess
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +33,8 @@ def full_version() -> str:
 
     if (SOURCES / ".git").exists():
         return with_commit(release, SOURCES)
+    from importlib import metadata  # noqa: PLC0415  (it takes long)
+
     try:
         installed = metadata.version("sharedstate")
     except metadata.PackageNotFoundError:  # copied, or inside a single-file program

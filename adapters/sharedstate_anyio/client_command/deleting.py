@@ -12,7 +12,8 @@ from sharedstate_anyio.client import ConnectionLostError, RequestError
 
 from .failures import FAILED, CommandError, is_in_doubt
 from .lines import STDIN
-from .session import acquired, answered, connecting, say, session
+from .saying import say
+from .session import acquired, answered, connecting, session
 
 if TYPE_CHECKING:
     from argparse import Namespace

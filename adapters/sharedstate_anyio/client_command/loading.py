@@ -12,7 +12,8 @@ from .deleting import empty
 from .failures import BAD_INPUT, FAILED, CommandError, is_in_doubt
 from .items import Ids, read_items
 from .lines import STDIN
-from .session import acquired, answered, connecting, say, session
+from .saying import say
+from .session import acquired, answered, connecting, session
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -1,87 +1,22 @@
-"""Runs a command to its end, whatever the outcome."""
+"""The command `sharedstate`: reads the command line, and imports a client once there is something to do."""
 
 from __future__ import annotations
 
-import signal
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-import anyio
-
-from sharedstate_anyio.client import SharedStateError
-from sharedstate_anyio.entry import SIGNALLED
-
-from .failures import FAILED, CommandError
 from .options import names_configuration, parse
-from .session import say
 
 if TYPE_CHECKING:
-    from argparse import Namespace
     from collections.abc import Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command, and end the process with its exit status."""
     given = sys.argv[1:] if argv is None else list(argv)
-    if names_configuration(given):
-        from sharedstate_anyio.server_command.main import main as serve  # noqa: PLC0415  (what a client does without)
-
-        serve(given)  # the server used to be started like this
+    if names_configuration(given):  # the server used to be started like this
+        import_module("sharedstate_anyio.server_command.main").main(given)
         return
-    sys.exit(anyio.run(_run, parse(given)))
-
-
-async def _run(options: Namespace) -> int:
-    """Run the command until it ends or is interrupted; report on one line what went wrong, and how far it got."""
-    status = FAILED
-    signum = 0
-
-    async def attend() -> None:
-        nonlocal signum
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async for number in signals:
-                signum = number
-                tasks.cancel_scope.cancel()
-                return
-
-    problem: Exception | None = None
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(attend)
-        try:
-            status = await options.run(options)
-        except Exception as error:  # noqa: BLE001  (reported, or raised again, outside of the task group)
-            problem = error
-        tasks.cancel_scope.cancel()
-    tally = options.tally
-    if problem is not None:
-        first = _first(problem)
-        in_doubt = isinstance(first, CommandError) and first.in_doubt
-        so_far = tally and (tally.in_doubt() if in_doubt else str(tally))
-        return _tell(first, f"; {so_far}" if so_far else "")
-    if signum:
-        say(f"interrupted; {tally.at_least()}" if tally else "interrupted")
-        return SIGNALLED + signum
-    return status
-
-
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-def _tell(error: BaseException, so_far: str) -> int:
-    match error:
-        case CommandError():
-            say(f"{error}{so_far}")
-            return error.status
-        case SharedStateError():
-            say(f"{error}{so_far}")
-            return FAILED
-        case BrokenPipeError():
-            raise error
-        case OSError():
-            say(f"cannot write: {(error.strerror or str(error)).lower()}{so_far}")
-            return FAILED
-        case _:
-            raise error
+    options = parse(given)
+    sys.exit(import_module(".running", __package__).run(options))

@@ -13,9 +13,7 @@ from sharedstate_anyio.server_command.base_parser import Parser
 from sharedstate_anyio.server_command.options import CLIENT_COMMANDS
 from sharedstate_anyio.version import ShowVersion
 
-from . import deleting, loading, reading, writing
 from .tally import Tally
-from .target import parse_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +87,7 @@ def parse(given: Sequence[str]) -> argparse.Namespace:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser; its result has `run`, the command's coroutine function."""
+    """Return the parser; its result has `command`, the name of one."""
     made = Parser(
         prog="sharedstate",
         description=DESCRIPTION,
@@ -99,23 +97,21 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--version", action=ShowVersion, help="show the version and exit")
     commands = made.add_subparsers(metavar="COMMAND", required=True, dest="command")
 
-    get = _command(
-        commands, "get", reading.get, "print items, or names of services and collections"
-    )
+    get = _command(commands, "get", "print items, or names of services and collections")
     get.add_argument("target", type=_partial, metavar="URL", help="URL/app/service/collection")
     get.add_argument("ids", nargs="*", metavar="ID", help="only these items")
 
-    put = _command(commands, "put", writing.put, "make updates, one per line", PUT)
+    put = _command(commands, "put", "make updates, one per line", PUT)
     _target(put)
     put.add_argument("changes", nargs="*", metavar="JSON", help="default: standard input")
     put.set_defaults(tally=Tally("update"))
 
-    watch = _command(commands, "watch", reading.watch, "print changes as they arrive, until Ctrl-C")
+    watch = _command(commands, "watch", "print changes as they arrive, until Ctrl-C")
     _target(watch)
     watch.add_argument("--initial", action="store_true", help="begin with the present items")
     watch.set_defaults(patience=math.inf)
 
-    load = _command(commands, "load", loading.load, "insert many items; restore a dump", LOAD)
+    load = _command(commands, "load", "insert many items; restore a dump", LOAD)
     _target(load)
     load.add_argument("file", nargs="?", type=_file, help="default, or -: standard input")
     load.add_argument("--reset", action="store_true", help="replace the present content")
@@ -133,14 +129,12 @@ def parser() -> argparse.ArgumentParser:
     _quiet(load)
     load.set_defaults(tally=Tally("item"))
 
-    dump = _command(commands, "dump", reading.dump, "print a whole collection, for load")
+    dump = _command(commands, "dump", "print a whole collection, for load")
     _target(dump)
     dump.add_argument("-o", "--output", type=_file, metavar="FILE", help="whole or not at all")
     _quiet(dump)
 
-    delete = _command(
-        commands, "delete", deleting.delete, "remove all items of a collection", DELETE
-    )
+    delete = _command(commands, "delete", "remove all items of a collection", DELETE)
     _target(delete)
     delete.add_argument("-y", "--yes", action="store_true", help="do not ask for confirmation")
     _quiet(delete)
@@ -150,7 +144,6 @@ def parser() -> argparse.ArgumentParser:
 def _command(
     commands: argparse._SubParsersAction[Parser],
     name: str,
-    run: object,
     summary: str,
     more: str = "",
 ) -> argparse.ArgumentParser:
@@ -161,7 +154,7 @@ def _command(
         epilog=more,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.set_defaults(run=run, tally=None)
+    made.set_defaults(tally=None)
     made.add_argument("--ca", metavar="FILE", help="certificates to trust (PEM), for wss")
     made.add_argument(
         "--cert", metavar="FILE", help="certificate to show, if the server asks (PEM)"
@@ -206,6 +199,8 @@ def _partial(text: str) -> Target:
 
 
 def _parsed(text: str, *, partial: bool) -> Target:
+    from .target import parse_target  # noqa: PLC0415  (what --help does without)
+
     try:
         return parse_target(text, partial=partial)
     except ValueError as error:

@@ -11,7 +11,8 @@ import msgspec
 
 from .failures import FAILED, CommandError
 from .lines import STDOUT, harmless, one_line, write_lines
-from .session import acquired, answered, connecting, say, session
+from .saying import say
+from .session import acquired, answered, connecting, session
 
 if TYPE_CHECKING:
     from argparse import Namespace

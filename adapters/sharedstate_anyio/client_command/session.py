@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import sys
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
@@ -11,9 +10,9 @@ import anyio
 
 from sharedstate_anyio.client import ConnectionLostError, RequestError, connect
 from sharedstate_anyio.client.net.address import parse_address
-from sharedstate_anyio.logs.formatting import printable
 
 from .failures import BAD_INPUT, CommandError
+from .saying import say
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -95,12 +94,6 @@ def _token(options: Namespace) -> TokenSource | None:
 def _no_password() -> str:
     """Refuse an encrypted key, instead of asking at the terminal."""
     raise ValueError("the key is encrypted")
-
-
-def say(message: str, end: str = "\n") -> None:
-    """Print a message for the user: names in it, and words of a server, may hold anything."""
-    if sys.stderr is not None:
-        print(f"sharedstate: {printable(message)}", end=end, file=sys.stderr, flush=True)
 
 
 @asynccontextmanager

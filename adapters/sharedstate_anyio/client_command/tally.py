@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from .session import say
+from .saying import say
 
 PROGRESS_SECONDS: Final = 1.0
 

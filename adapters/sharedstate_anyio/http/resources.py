@@ -22,6 +22,8 @@ TYPES: Final = {
     ".ts": b"text/plain; charset=utf-8",
 }
 VARY: Final = (b"Vary", b"Accept-Encoding")
+LEVEL: Final = 6
+"""Of compression: 9 makes files one percent smaller, and takes three times as long at each start."""
 
 
 class Resource(NamedTuple):
@@ -43,7 +45,7 @@ class Resource(NamedTuple):
 def resource_of(name: str, content: bytes, extra: Headers) -> Resource:
     """Prepare a file; `extra` holds additional headers."""
     kind = (b"Content-Type", TYPES[Path(name).suffix])
-    small = gzip.compress(content, mtime=0)
+    small = gzip.compress(content, LEVEL, mtime=0)
     if len(small) > 0.9 * len(content):
         return Resource(content, [kind, (b"ETag", _etag(content)), *extra], _etag(content))
     headers = [kind, VARY, *extra]

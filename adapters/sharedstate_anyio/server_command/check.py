@@ -9,7 +9,7 @@ import shlex
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import anyio
 
@@ -35,6 +35,8 @@ from sharedstate_backends import ConfigurationError, StorageError
 from sharedstate_backends.contract import OldDataError
 from sharedstate_backends.error_collector import ErrorCollector
 
+from .options import check_parser
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from sharedstate_anyio.config.config import Config
     from sharedstate_anyio.config.listeners import Listen
     from sharedstate_anyio.config.services import ServiceConfig
+    from sharedstate_anyio.logs.console import Console
     from sharedstate_anyio.net.listening import Listener
     from sharedstate_backends import Backend
     from sharedstate_core import Access
@@ -52,6 +55,12 @@ OPEN_SECONDS: Final = 30.0
 ALL_WELL: Final = 0
 UNUSABLE: Final = 1
 WRONG: Final = 2
+
+
+def check_command(console: Console, arguments: Sequence[str]) -> NoReturn:  # noqa: ARG001
+    """Run `sharedstate-anyio check`."""
+    options = check_parser().parse_args(arguments)
+    sys.exit(anyio.run(check, options.config))
 
 
 async def check(file: Path | None) -> int:

@@ -21,6 +21,7 @@ from sharedstate_core.rules.entry import Denied
 
 from .concealing import conceal
 from .explain_options import explain_parser
+from .refusing import refuse
 
 if TYPE_CHECKING:
     import argparse
@@ -76,7 +77,7 @@ def explain_command(console: Console, arguments: Sequence[str]) -> NoReturn:
         conceal(console, config)
         question = _question(options)
     except ConfigurationError as error:
-        console.fail([str(each) for each in error.each], 2, "configuration_wrong")
+        refuse(console, error)
     lines: list[str] = []
     denied = explained(config, question, lines)
     for line in lines:

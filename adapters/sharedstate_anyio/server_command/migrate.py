@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NoReturn, cast
+
+import anyio
 
 from sharedstate_anyio.logs.formatting import printable
 from sharedstate_anyio.storage.plugins import build_backends
+from sharedstate_backends import ConfigurationError, OutcomeUnknownError, StorageError
+
+from .options import migrate_parser
+from .refusing import configured, refuse
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sharedstate_anyio.config.config import Config
+    from sharedstate_anyio.logs.console import Console
     from sharedstate_backends.legacy.migration import Migratable, Migrated
+
+
+def migrate_command(console: Console, arguments: Sequence[str]) -> NoReturn:
+    """Run `sharedstate-anyio migrate`."""
+    options = migrate_parser().parse_args(arguments)
+    # Ctrl-C ends it at once, as a power cut would: that is safe at any moment.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        complete = anyio.run(migrate, configured(console, options.config))
+    except ConfigurationError as error:
+        refuse(console, error)
+    except (StorageError, OutcomeUnknownError) as error:
+        problem = f"{error}; nothing is lost: mend it and run this again"
+        console.fail(problem, 1, "storage_unusable")
+    sys.exit(0 if complete else 3)
 
 
 async def migrate(config: Config) -> bool:

@@ -16,6 +16,7 @@ from sharedstate_backends.portable import portable
 from .backup_file import BackupError
 from .check import with_file
 from .concealing import conceal
+from .refusing import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -120,7 +121,7 @@ def run(console: Console, file: Path | None, work: Callable[[Config], int]) -> N
         conceal(console, config)
         status = work(config)
     except ConfigurationError as error:
-        console.fail([str(each) for each in error.each], WRONG, "configuration_wrong")
+        refuse(console, error)
     except (StorageError, OutcomeUnknownError) as error:
         console.fail(str(error), FAILED, "storage_unusable")
     except KeyboardInterrupt as error:

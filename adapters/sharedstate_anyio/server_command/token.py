@@ -18,6 +18,7 @@ from sharedstate_backends import ConfigurationError
 
 from .concealing import conceal
 from .options import token_parser
+from .refusing import refuse
 from .verify_token import verify_token
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def token_command(console: Console, arguments: Sequence[str]) -> NoReturn:
         rules = config.auth.jwt
         token = make_token(rules, options.user, _claims(options.claim, rules), options.seconds)
     except ConfigurationError as error:
-        console.fail([str(each) for each in error.each], 2, "configuration_wrong")
+        refuse(console, error)
     print(token)
     raise SystemExit(0)
 

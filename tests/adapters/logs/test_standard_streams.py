@@ -107,7 +107,10 @@ async def test_a_reader_that_leaves_does_not_end_it(config: str, tmp_path: Path)
 def test_it_starts_and_stops_though_nobody_ever_read(
     config: str, tmp_path: Path, deaf: int
 ) -> None:
-    ready = f"import sys; from sharedstate_anyio.server_command import main as cli; cli.notify = {NOTIFY}; cli.main()"
+    ready = (
+        "import sys; from sharedstate_anyio.server_command import main as cli, serving; "
+        f"serving.notify = {NOTIFY}; cli.main()"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", ready, config], cwd=tmp_path, stdout=deaf, stderr=deaf
     ) as process:

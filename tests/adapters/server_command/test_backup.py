@@ -335,9 +335,9 @@ async def test_a_restore_that_is_interrupted(
 
 async def test_a_command_that_is_interrupted_prints_no_traceback(tmp_path: Path) -> None:
     program = (
-        "from sharedstate_anyio.server_command import main as cli\n"
-        "def interrupted(arguments): raise KeyboardInterrupt\n"
-        "cli._COMMANDS = {'check': interrupted}\ncli.main(['check'])"
+        "from sharedstate_anyio.server_command import check, main as cli\n"
+        "def interrupted(console, arguments): raise KeyboardInterrupt\n"
+        "check.check_command = interrupted\ncli.main(['check'])"
     )
     with started("-c", program, folder=tmp_path, program=Path(sys.executable)) as command:
         assert await command.finished() == 130
