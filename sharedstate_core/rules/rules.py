@@ -13,6 +13,7 @@ from sharedstate_core.expressions.specialiser import specialise
 from .faults import Faults, RuleFault, RulesError
 from .grant import Grant
 from .hints import hints
+from .patterns import PatternList
 from .reading import read_entries
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Rules:
     def __init__(self, entries: Iterable[Entry], source: bytes) -> None:
         self.entries = tuple(entries)
         self._source = source
+        self._patterns = PatternList(entry.pattern for entry in self.entries)
         self._remembered = lru_cache(_REMEMBERED)(self._first)
 
     @classmethod
@@ -90,10 +92,11 @@ class Rules:
         return self._remembered(path)
 
     def _first(self, path: CollectionPath) -> Match | None:
-        for entry in self.entries:
-            if (variables := entry.pattern.match(path)) is not None:
-                return Match(entry, variables)
-        return None
+        place = self._patterns.first(path)
+        if place is None:
+            return None
+        entry = self.entries[place]
+        return Match(entry, entry.pattern.match(path) or {})
 
     def may_list(self, app: str | None, service: str | None, user: User) -> bool:
         """Return whether a user (None, or the claims) may list the names that `list_entry` is about."""

@@ -294,6 +294,26 @@ def test_what_a_program_asks_for_by_itself_is_not_ruled() -> None:
     assert errors["for a client"] is not None
 
 
+def test_many_rules_cost_no_more_than_few() -> None:
+    paths = {"insert": [[f"/chat/items/r{n}", {}] for n in range(300)]}
+    work = []
+    for more in (0, 900):
+        others = [
+            {"path": f"/chat/items/a{n}-{{x}}", "read": "x in user.rooms"} for n in range(more)
+        ]
+        world = ruled(ANN, rules=[*others, *CHAT])
+        world.clients[0].ask("PUT", "/subs", paths)
+        work.append(work_of(lambda: world.to_server(0)))  # noqa: B023  (called at once)
+    assert work[1] < 1.5 * work[0]
+
+
+def test_what_a_regular_expression_takes_for_more_is_itself() -> None:
+    world = ruled(ANN, rules=[{"path": "/a.c/items/x+-*", "read": True}])
+    assert ask(world, "GET", "/a.c/items/x+-y").ok
+    for path in ("/abc/items/x+-y", "/a.c/items/xx-y", "/a.c/items/x-y"):
+        assert ask(world, "GET", path).code == "forbidden"
+
+
 def test_the_work_of_taking_back_is_bounded() -> None:
     many = 400
     world = ruled(ANN | {"rooms": [f"r{n}" for n in range(many)]})
