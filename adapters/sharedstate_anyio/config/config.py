@@ -49,8 +49,8 @@ class Config:
         metrics: who may read the metrics.
         files: folders to serve, by their URL path, such as `{"/": "./public"}`.
         hosts: names under which it answers, besides those that it has anyway.
-        auth: how it learns who somebody is; None: nobody has to sign in, and nobody can.
-        rules: who may do what; None: everybody may do everything.
+        auth: how it learns who somebody is, as `parse_config` reads it; None: nobody has to sign in, and nobody can.
+        rules: who may do what, likewise; None: everybody may do everything.
 
     Raises:
         TypeError: an attribute has another type.
