@@ -207,6 +207,24 @@ def _is_constant(node: Node) -> bool:
     return isinstance(node, Literal)
 
 
+def can_hold(node: Node) -> bool:
+    """Return whether a residual may be true, as far as that is seen at once.
+
+    If not, the tree is false or fails, whatever the other names stand for; unless too much was known.
+    """
+    match node:
+        case Literal(value=value):
+            return value is True
+        case Select(of=Literal(value=None)):
+            return False
+        case And(parts=parts):
+            return all(map(can_hold, parts))
+        case Or(parts=parts):
+            return any(map(can_hold, parts))
+        case _:
+            return True
+
+
 def is_boolean(node: Node) -> bool:
     """Return whether an expression is true, false or an error, whatever it looks at."""
     match node:

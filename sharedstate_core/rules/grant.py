@@ -10,9 +10,11 @@ from math import isfinite
 from typing import TYPE_CHECKING, TypeAlias
 
 from sharedstate_core.expressions.places import Failure
+from sharedstate_core.expressions.specialiser import can_hold, specialise
 from sharedstate_core.expressions.tree import names_of
 
 from .entry import Denied
+from .keys import WRITES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,6 +52,15 @@ class Grant:
             write: `insert`, `update` or `remove`.
         """
         return self._entry.rules[write].constant(self._known)
+
+    @property
+    def allows_anything(self) -> bool:
+        """Whether there may be an item that may be inserted, updated or removed at some time."""
+        rules, known = self._entry.rules, self._known
+        return any(
+            rule.constant(known) or can_hold(specialise(rule.tree, known))
+            for rule in map(rules.__getitem__, WRITES)
+        )
 
     def depends_on_item(self, new: Item | None, now: float) -> bool:
         """Return whether what was allowed may not be, or would be stamped otherwise, if something else were stored.

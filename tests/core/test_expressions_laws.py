@@ -14,7 +14,7 @@ from sharedstate_core.expressions.explain import explain
 from sharedstate_core.expressions.parser import parse
 from sharedstate_core.expressions.places import ExpressionError, Failure
 from sharedstate_core.expressions.printer import key_of, text_of
-from sharedstate_core.expressions.specialiser import is_boolean, specialise
+from sharedstate_core.expressions.specialiser import can_hold, is_boolean, specialise
 from sharedstate_core.expressions.tree import Literal, Node, nodes_of
 
 from .expression_trees import SAMPLES
@@ -55,6 +55,28 @@ def test_nothing_is_left_of_what_is_known_altogether(sample: Sample) -> None:
         assert residual.at.reason is not None
     elif isinstance(value, str | int | bool) or value is None:
         assert residual == Literal(value)
+
+
+@given(SAMPLES)
+def test_what_cannot_hold_does_not(sample: Sample) -> None:
+    known = {name: sample.values[name] for name in sample.known}
+    if Program(sample.tree).decide(sample.values) is True:
+        assert can_hold(specialise(sample.tree, known))
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("item.by == user.name", False),
+        ("item.by == user.id", True),
+        ("item.x == 1 && item.by == user.name", False),
+        ("item.x == 1 || item.by == user.name", True),
+        ("user.id == 'bob' || item.by == user.name", False),
+        ("user.id == 'ann'", True),
+    ],
+)
+def test_what_cannot_hold(text: str, holds: bool) -> None:
+    assert can_hold(specialise(parse(text), {"user": {"id": "ann"}})) is holds
 
 
 @given(SAMPLES)

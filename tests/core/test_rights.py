@@ -231,6 +231,28 @@ def test_an_author_who_may_do_nothing_is_refused_at_once() -> None:
     assert [each["error"]["code"] for each in hear(world)] == ["forbidden"]
 
 
+def test_whoever_may_do_nothing_in_any_case_is_told_nothing() -> None:
+    world = ruled(None, ANN)
+    put(world, "p", client=1)
+    assert not world.operations
+    for arg in ({"remove": ["p"]}, {"reset": True}, {"insert": [{"id": "p"}]}):
+        for condition in ({}, {"if": {"epoch": "epoch-1", "version": 0}}):
+            asked = world.clients[0].ask("PUT", ROOM, arg | condition)
+            say(world)
+            assert not world.operations
+            world.settle()
+            assert asked.code == "unauthenticated"
+            assert asked.reply is not None
+            assert "version" not in asked.reply
+
+
+def test_too_much_that_is_known_denies_nothing() -> None:
+    rooms = " || ".join(f"new.r{n} in user.rooms" for n in range(4))
+    rules = {"path": ROOM, "insert": f"{rooms} || user.id == 'ann'"}
+    world = ruled(ANN | {"rooms": list(range(3_000))}, rules=[rules])
+    assert put(world, "p").ok
+
+
 def test_who_administers_is_told_which_rule_it_was() -> None:
     world = ruled(ROOT | {"rooms": ["r1"]}, BOB)
     put(world, "m", client=1)
