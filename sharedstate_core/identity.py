@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.json import Encoder
 
 from .errors import AuthReason, RequestError
+
+_text: Final = Encoder().encode
 
 _TEXTS: Final[dict[AuthReason, str]] = {
     "missing": "sign in first",
@@ -32,6 +35,10 @@ class Identity(Struct, frozen=True, eq=False):
     user: Mapping[str, Any] | None = None
     expires: float | None = None
     reason: AuthReason = "missing"
+
+    def is_of_same_user(self, other: Identity) -> bool:
+        """Return whether the user is the same, with the same claims; to rules, 1 and true are not."""
+        return self.user == other.user and _text(self.user) == _text(other.user)
 
     def refusal(self) -> RequestError:
         """Return what a request is answered that needs a user."""

@@ -159,7 +159,7 @@ class Identities(Generic[C]):
         out: Effects[C],
     ) -> None:
         """Give a connection another user, or nobody; `done` is called when it is shown nothing else any more."""
-        is_same = session.identity.user == identity.user
+        is_same = session.identity.is_of_same_user(identity)
         session.identity = identity
         self._expired.discard(session)
         self._new.pop(session, None)

@@ -125,6 +125,14 @@ def test_who_may_list_names() -> None:
     assert ask(world, "GET", "/").ok
 
 
+def test_a_claim_that_is_equal_in_python_alone_is_another() -> None:
+    world = ruled(ANN | {"admin": True}, rules=[{"path": ROOM, "read": "user.admin == true"}])
+    watch(world, ROOM)
+    assert set(world.clients[0].subscribed) == {ROOM}
+    become(world, ANN | {"admin": 1})
+    assert not world.clients[0].subscribed
+
+
 def test_changed_claims_take_back_what_they_no_longer_allow() -> None:
     world = ruled(BOB)
     put(world, "p")
