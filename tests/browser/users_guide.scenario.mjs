@@ -1,12 +1,9 @@
 /** The chat of docs/users-and-rights.md in two windows: each sees all messages, and changes only its own. */
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { scenario, serve_pages, until } from "./support.mjs";
+import { scenario, until } from "./support.mjs";
 
 const { ANN, BOB } = process.env;
-const text = await readFile(new URL("../../docs/users-and-rights.md", import.meta.url), "utf-8");
-const [, script] = text.match(/^```js\n(.*?)^```$/ms);
 
 await scenario(async ({ server, open }) => {
   const url = `http://127.0.0.1:${server.port}/`;
@@ -35,15 +32,6 @@ await scenario(async ({ server, open }) => {
   await shows(["ann: one", "bob: changed"]);
   await ann.page.getByText("one").click();
   await shows(["ann: changed", "bob: changed"]);
-
-  const here = script.replaceAll(":9000", `:${server.port}`);
-  const log = "client.add_user_callback((user) => console.log(user.id)); client.connect();";
-  const application = await serve_pages({
-    "/": `<script type="module">${here}${log}</script>`,
-    "/token": ANN,
-  });
-  await (await open(application.url)).logs("ann");
-  application.close();
 
   const nobody = await open(url);
   await until(async () => (await told(nobody)) !== "", "a word to who has no token");

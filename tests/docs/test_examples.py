@@ -43,7 +43,6 @@ RUN_IN_BROWSER = {
     ("docs/tutorial.md", "html"),
     ("docs/tutorial.md", "js"),
     ("docs/users-and-rights.md", "html"),
-    ("docs/users-and-rights.md", "js"),
     ("js-client/README.md", "javascript"),
 }
 """Run by tests/browser, test_tutorial.py and test_users_guide.py, against a real server."""

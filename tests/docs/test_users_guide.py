@@ -8,33 +8,22 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
 from sharedstate_anyio import parse_config
-from sharedstate_anyio.auth import Authenticator, AuthRequest
+from sharedstate_anyio.auth import Authenticator
 from sharedstate_anyio.auth.credentials import credentials
 from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
 from tests.browser.test_browser import SECONDS, run_scenario
 from tests.docs.test_examples import Block, blocks
+from tests.support.ports import free_port
 
 PAGE: Final = "docs/users-and-rights.md"
 BIN: Final = Path(sys.executable).parent
-FASTAPI: Final = """
-class FastAPI:
-    def post(self, path, response_class):
-        return lambda function: function
-
-
-class HTTPException(Exception):
-    pass
-
-
-def Cookie(default):
-    return default
-"""
-"""What the page uses of FastAPI."""
+STAND_INS: Final = Path(__file__).parents[1] / "support/stand_ins"
+"""What stands for packages that the page uses."""
 
 
 def of(language: str) -> list[Block]:
@@ -58,7 +47,7 @@ def sh(script: str, folder: Path) -> str:
 def chat(tmp_path: Path) -> Path:
     """Return a folder with the three files of the chat."""
     secret, *_ = of("sh")
-    (page,) = of("html")
+    page = of("html")[0]
     sh(secret.text, tmp_path)
     (tmp_path / "config.json").write_text(of("json")[0].text)
     (tmp_path / "public").mkdir()
@@ -69,7 +58,7 @@ def chat(tmp_path: Path) -> Path:
 def test_every_script_is_run_here() -> None:
     assert len(of("sh")) == 3
     assert len(of("python")) == 2
-    assert len(of("js")) == len(of("html")) == 1
+    assert len(of("html")) == 2
 
 
 def test_the_chat(chat: Path) -> None:
@@ -94,33 +83,22 @@ def test_check_has_nothing_to_say_of_the_rules(chat: Path) -> None:
     assert "ok: rules: 1\n" in sh("sharedstate-anyio check config.json", chat)
 
 
-def module(name: str) -> dict[str, Any]:
-    """Run the block that begins with the name of this file, and return what it defines."""
-    (text,) = [each.text for each in of("python") if each.text.startswith(f"# {name}\n")]
-    defined: dict[str, Any] = {}
-    exec(text, defined)
-    return defined
-
-
-async def test_fastapi(chat: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it signs is valid for the chat."""
-    package = chat / "fastapi"
-    package.mkdir()
-    (package / "__init__.py").write_text(FASTAPI)
-    (package / "responses.py").write_text("PlainTextResponse = None\n")
-    monkeypatch.syspath_prepend(chat)
-    monkeypatch.chdir(chat)
-    defined = module("tokens.py")
-    for name in ("fastapi", "fastapi.responses"):
-        monkeypatch.delitem(sys.modules, name)
-    with pytest.raises(Exception, match="401"):
-        defined["token"]("nobody's")
-    token = defined["token"](next(iter(defined["signed_in"])))
-    auth = parse_config(json.loads(of("json")[0].text)).auth
-    assert auth is not None
-    found = await Authenticator(auth, RepeatedErrors()).authenticate(AuthRequest(token))
-    assert found is not None
-    assert found.user == {"id": "ann", "role": "member"}
+def test_fastapi(chat: Path) -> None:
+    """The whole application, with a stand-in for the framework, in a browser."""
+    (text,) = [each.text for each in of("python") if each.text.startswith("# app.py\n")]
+    (chat / "app.py").write_text(text)
+    port, application = free_port(), free_port()
+    page = of("html")[1].text.replace(":9000", f":{port}")
+    (chat / "chat.html").write_text(page)
+    run = f"import app, fastapi; fastapi.serve(app.app, {application})"
+    environment = {**os.environ, "PYTHONPATH": f"{STAND_INS}:{chat}"}
+    with subprocess.Popen([sys.executable, "-c", run], cwd=chat, env=environment) as process:
+        try:
+            extra = {"SHAREDSTATE_CONFIG": "config.json", "SHAREDSTATE_PORT": str(port)}
+            address = f"http://127.0.0.1:{application}/"
+            run_scenario("users_fastapi", "asyncio", chat, SECONDS, APPLICATION=address, **extra)
+        finally:
+            process.terminate()
 
 
 async def test_a_function(chat: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,9 @@ async def test_it_is_valid(tmp_path: Path) -> None:
 
 async def test_the_example_of_the_guide(tmp_path: Path) -> None:
     guide = Path(__file__).parents[3] / "docs/configuration.md"
-    (line,) = re.findall("(?m)^sharedstate-anyio token config.json (--user .*)$", guide.read_text("utf-8"))
+    (line,) = re.findall(
+        "(?m)^sharedstate-anyio token config.json (--user .*)$", guide.read_text("utf-8")
+    )
     found = await who(tmp_path, {"jwt": {"secret": SECRET}}, *shlex.split(line))
     assert found.user == {"id": "ann", "role": "editor", "rooms": ["r1", "r2"]}
 

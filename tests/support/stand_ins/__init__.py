@@ -1,0 +1,1 @@
+"""What the documentation uses and the tests do not install."""
