@@ -47,6 +47,7 @@ def test_connections(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "COUNT", 20)
+    monkeypatch.setattr(tokens, "AGAIN", 7)
     monkeypatch.setattr(tokens, "OUTSTANDING", 6)
     found = costs(tokens.run())
     assert len(found) == 18
