@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -238,3 +239,29 @@ def test_a_socket_may_be_asked_for_less_than_a_collection() -> None:
 def test_options_stand_anywhere(line: list[str]) -> None:
     options = parser().parse_args(["get", *line])
     assert (options.ids, options.timeout) == (["1", "2"], 3.0)
+
+
+@pytest.mark.parametrize(
+    ("run", "words", "without"),
+    [
+        ("command", "--help", {"anyio", "sharedstate_core"}),
+        ("command", "put --help", {"anyio", "sharedstate_core"}),
+        ("command", "--version", {"anyio", "sharedstate_core.client"}),
+        ("command", "get 127.0.0.1:1/app/items/c", {"sharedstate_core.server"}),
+        ("serve", "--help", {"anyio", "sharedstate_core"}),
+    ],
+)
+def test_what_is_not_wanted_is_not_imported(run: str, words: str, without: set[str]) -> None:
+    program = f"""
+import atexit, sys
+from sharedstate_anyio.entry import {run}
+sys.argv = ["program", *{words.split()!r}]
+atexit.register(lambda: print("imported:", *sys.modules))
+{run}()
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    imported = told.stdout.rpartition("imported:")[2].split()
+    assert "sharedstate_anyio" in imported
+    assert without.isdisjoint(imported)
