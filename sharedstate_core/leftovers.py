@@ -29,13 +29,13 @@ class Leftovers:
 
     def __init__(self, limits: LiveLimits) -> None:
         self._limits = limits
-        self._waiting: deque[dict[str, Any]] = deque()
+        self._waiting: deque[dict[Any, Any]] = deque()
         self._texts: deque[bytes] = deque()
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._texts)
 
-    def add(self, *dicts: dict[str, Any]) -> None:
+    def add(self, *dicts: dict[Any, Any]) -> None:
         """Let go of dicts, which belong to this from now on: at once, or by turns if they are large together."""
         if sum(map(len, dicts)) > self._limits.current.turn_items:
             self._waiting.extend(dicts)

@@ -123,11 +123,7 @@ class RunningServer:
         Returns:
             The number of connections.
         """
-        users = self._driver.server.users().items()
-        theirs = [peer for peer, known in users if known["id"] == user]
-        for peer in theirs:
-            self._driver.send_away(peer, time.monotonic())
-        return len(theirs)
+        return self._driver.kick(user, time.monotonic())
 
     def reload(self, config: Config | None = None) -> Reload | None:
         """Reload the certificates, for new connections, and adopt a configuration, if one is given.

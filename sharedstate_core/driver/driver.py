@@ -208,6 +208,12 @@ class Driver(Generic[P]):
         if peer in self._peers:
             self._performer.take(now, self.server.send_away, peer, now)
 
+    def kick(self, user: str, now: float) -> int:
+        """Sign out a user, by id, close all its connections, and return how many it has; see `Server.kick`."""
+        count = self.server.connections_of(user)
+        self._performer.take(now, self.server.kick, user, now)
+        return count
+
     def withdraw(self, peer: P, now: float) -> None:
         """Report that what has vouched for a peer's user does so no more; see `Server.withdraw`."""
         if peer in self._peers:

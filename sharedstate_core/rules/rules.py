@@ -118,6 +118,15 @@ class Rules:
                 return Match(entry, variables)
         return None
 
+    def may_administer(self, user: User) -> bool:
+        """Return whether a user is an admin of all collections: by the first entry that matches them all.
+
+        Args:
+            user: None, or the claims.
+        """
+        match = self.list_entry(None, None)
+        return match is not None and match.is_admin(user)
+
     @property
     def look_at_users(self) -> bool:
         """Whether any entry asks who somebody is."""

@@ -35,7 +35,7 @@ from sharedstate_core.wire.decode import (
     decode_subscriptions,
     decode_write,
 )
-from sharedstate_core.wire.decode_session import decode_session
+from sharedstate_core.wire.decode_session import decode_kick, decode_session
 from sharedstate_core.wire.encode import encode_subs_reply
 from sharedstate_core.wire.faults import BadMessageError
 
@@ -109,6 +109,8 @@ class Dispatcher(Generic[C]):
                     self._put(path, message.arg, request, out)
                 case _, ("subs" | "session",):
                     self._receive_own(message, request, out)
+                case "PUT", ("kick",):
+                    self._kick(message.arg, request, out)
                 case "GET", _:
                     self.get(request, message.path, message.arg, out)
                 case "PUT", _:
@@ -131,6 +133,12 @@ class Dispatcher(Generic[C]):
                 self._put_session(request, message.arg, out)
             case _:
                 request.succeed(self._identities.describe(session), out)
+
+    def _kick(self, arg: Raw, request: Request[C], out: Effects[C]) -> None:
+        """Send a user away, and answer how many connections there are of it."""
+        self.rights.check_administration(request.reader)
+        user = decode_kick(arg, self._limits.current)
+        request.succeed(self._identities.users.kick(user), out)
 
     def _put(self, path: CollectionPath, arg: Raw, request: Request[C], out: Effects[C]) -> None:
         if self._limits.updates_burst:

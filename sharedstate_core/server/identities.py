@@ -23,6 +23,8 @@ from sharedstate_core.identity import NOBODY, Identity, unauthenticated
 from sharedstate_core.timers import Timers
 from sharedstate_core.wire.encode_session import encode_session_message, session_data
 
+from .users import Users
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -49,6 +51,9 @@ class Identities(Generic[C]):
         limits: what clients are told of.
         clock: what time it is.
         issue: returns a ticket for a proof.
+
+    Attributes:
+        users: the connections of each.
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class Identities(Generic[C]):
         self._new: dict[Session[C], None] = {}  # their time to sign in has not begun
         self._expired: set[Session[C]] = set()  # they keep their user for a while
         self._to_examine: deque[Session[C]] = deque()  # by new rules
+        self.users: Users[C] = Users()
 
     @property
     def access(self) -> Access | None:
@@ -160,7 +166,9 @@ class Identities(Generic[C]):
     ) -> None:
         """Give a connection another user, or nobody; `done` is called when it is shown nothing else any more."""
         is_same = session.identity.is_of_same_user(identity)
+        self.users.leave(session)
         session.identity = identity
+        self.users.enter(session)
         self._expired.discard(session)
         self._new.pop(session, None)
         self._await_user(session, out)
@@ -225,6 +233,7 @@ class Identities(Generic[C]):
         self._new.pop(session, None)
         self._expired.discard(session)
         self._deadlines.cancel(session)
+        self.users.leave(session)
 
     # --- rules ------------------------------------------------------------------------------------
 
@@ -248,7 +257,7 @@ class Identities(Generic[C]):
     @property
     def is_waiting(self) -> bool:
         """Whether there is something to do with the next `wake`."""
-        return bool(self._new or self._to_examine)
+        return bool(self._new or self._to_examine) or self.users.are_kicked
 
     def next_deadline(self) -> float | None:
         """Return when the next user expires, or the time to sign in is up."""
@@ -266,6 +275,11 @@ class Identities(Generic[C]):
                 left -= len(session.subscriptions)
             if left <= 0:
                 return
+        while self.users.are_kicked and left > 0:
+            left -= 1
+            if (kicked := self.users.next_kicked()) is not None:
+                left -= len(kicked.subscriptions)
+                self.send_away(kicked, out)
         while self._to_examine and left > 0:
             session = self._to_examine.popleft()
             left -= 1 + len(session.subscriptions)

@@ -80,6 +80,20 @@ class IdentityInputs(Inputs[C]):
         self._identities.send_away(session, out)
         return self._end(out)
 
+    def kick(self, user: str, now: float) -> list[Effect[C]]:
+        """Send away a user, by id: sign out all connections of it and close them with 4403, in later turns.
+
+        `next_wakeup` asks for these. `connections_of` tells how many connections it concerns.
+        """
+        expect("user", user, str)
+        out = self._begin(now)
+        self._identities.users.kick(user)
+        return self._end(out)
+
+    def connections_of(self, user: str) -> int:
+        """Return how many connections a user has, by id."""
+        return self._identities.users.count(user)
+
     def withdraw(self, connection: C, now: float) -> list[Effect[C]]:
         """Report that what has vouched for a connection's user does so no more: its proof expires now.
 

@@ -89,6 +89,7 @@ class Rights(Generic[C]):
 
     def change(self, access: Access | None) -> None:
         """Put something else in force: from now on no connection is shown anything before it has been examined."""
+        self._registry.leftovers.add(self._known)
         self._put_in_force(access)
         self._registry.rules_version.number += 1
 
@@ -123,6 +124,19 @@ class Rights(Generic[C]):
             allowed, what = rules.may_list(app, service, identity.user), "list these names"
         if not allowed:
             raise identity.denial(f"you may not {what}")
+
+    def check_administration(self, session: Reader[C]) -> None:
+        """Refuse what concerns everybody to a connection whose user is not an admin; without rules nobody is.
+
+        Raises:
+            RequestError: `unauthenticated` or `forbidden`.
+        """
+        self.admit(session)
+        rules = None if self._live.current is None else self._live.current.rules
+        if rules is None:
+            raise RequestError("forbidden", "there are no rules here that make anybody an admin")
+        if not rules.may_administer(session.identity.user):
+            raise session.identity.denial("only admins of all collections may do this")
 
     def guard(self, author: Author[C], segments: Segments) -> None:
         """Refuse a read, and have content withheld if, when there is an answer, it may no longer be seen.

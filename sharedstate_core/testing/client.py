@@ -164,7 +164,7 @@ class Client:
             self._confirmed(asked)
         elif asked.ok and asked.path == "/session":
             self.user = msgspec.json.decode(told.data)["user"]
-        elif asked.ok and asked.cmd == "PUT":
+        elif asked.ok and asked.cmd == "PUT" and asked.path != "/kick":
             self._acknowledged(asked)
         elif asked.ok and asked.cursor is not None:
             items = msgspec.json.decode(told.data, type=list[Raw])

@@ -183,6 +183,10 @@ class Steps:
         """Let the embedding program sign out a client's user for good."""
         self._perform(self.server.send_away(self.connection(client), self.now))
 
+    def kick(self, user: str) -> None:
+        """Let the embedding program sign out a user for good."""
+        self._perform(self.server.kick(user, self.now))
+
     def withdraw(self, client: int) -> None:
         """Report to the server that what has vouched for a client's user does so no more."""
         self._perform(self.server.withdraw(self.connection(client), self.now))

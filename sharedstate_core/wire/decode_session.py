@@ -31,6 +31,13 @@ class _Session(Struct):
 _session: Final = msgspec.json.Decoder(_Session)
 
 
+class _Kick(Struct):
+    user: str
+
+
+_kick: Final = msgspec.json.Decoder(_Kick)
+
+
 class SessionArgument(NamedTuple):
     """The argument of `PUT /session`.
 
@@ -63,3 +70,17 @@ def decode_session(arg: Raw, limits: Limits) -> SessionArgument:
         problem = f"the token is longer than {MAX_TOKEN_CHARACTERS} characters"
         raise RequestError("unauthenticated", problem, "invalid")
     return SessionArgument(key, token)
+
+
+def decode_kick(arg: Raw, limits: Limits) -> str:
+    """Decode the argument of `PUT /kick`: the id of a user.
+
+    Raises:
+        RequestError: `bad_message`, naming the place of the fault.
+    """
+    try:
+        return _kick.decode(arg).user
+    except RecursionError:
+        raise RequestError("bad_message", f"arg: {too_deep(limits)}") from None
+    except msgspec.DecodeError as error:
+        raise RequestError("bad_message", decoder_fault(error, "arg")) from None

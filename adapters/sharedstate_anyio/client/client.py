@@ -252,6 +252,23 @@ class Client(Generic[ItemT_co]):
             yield names
             after = max(names)
 
+    async def kick(self, user: str) -> int:
+        """Sign out a user, by id, for good: the server closes all its connections, and their clients stay away.
+
+        Only for admins of all collections. Whoever has a valid token can come back with it: withdraw that first.
+
+        Returns:
+            The number of connections.
+
+        Raises:
+            RequestError, ConnectionLostError, ClosedError: as `Dataset.update`; `bad_message` if the answer is not one.
+        """
+        answer = await self._hub.request("PUT", "/kick", msgspec.json.encode({"user": user}))
+        try:
+            return msgspec.json.decode(answer, type=int)
+        except msgspec.DecodeError:
+            raise RequestError("bad_message", f"not a number: {answer[:100]!r}") from None
+
     async def update(
         self,
         path: str,

@@ -63,6 +63,12 @@ terminal. To keep a copy: sharedstate dump URL -o FILE, and load to restore it.
 """
 
 
+KICK: Final = """
+All connections of the user are closed, and their clients do not come back by themselves. Whoever has a valid token can:
+take it away first. It needs a token of an admin of all collections, such as sharedstate-anyio token makes.
+"""
+
+
 def names_configuration(given: Sequence[str]) -> bool:
     """Return whether a command line names a file in place of a command: such a command line is meant for the server."""
     if not given or given[0] in CLIENT_COMMANDS:
@@ -138,6 +144,11 @@ def parser() -> argparse.ArgumentParser:
     _target(delete)
     delete.add_argument("-y", "--yes", action="store_true", help="do not ask for confirmation")
     _quiet(delete)
+
+    kick = _command(commands, "kick", "sign out a user", KICK)
+    kick.add_argument("target", type=_server, metavar="URL", help="of the server")
+    kick.add_argument("--user", required=True, metavar="ID", help="whose connections are closed")
+    _quiet(kick)
     return made
 
 
@@ -192,6 +203,15 @@ def _quiet(made: argparse.ArgumentParser) -> None:
 
 def _whole(text: str) -> Target:
     return _parsed(text, partial=False)
+
+
+def _server(text: str) -> Target:
+    from .target import parse_server  # noqa: PLC0415  (what --help does without)
+
+    try:
+        return parse_server(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _partial(text: str) -> Target:

@@ -12,6 +12,7 @@ from sharedstate_anyio.entry import SIGNALLED
 
 from .deleting import delete
 from .failures import FAILED, CommandError
+from .kicking import kick
 from .loading import load
 from .reading import dump, get, watch
 from .saying import say
@@ -29,6 +30,7 @@ COMMANDS: Final[Mapping[str, Callable[[Namespace], Coroutine[Any, Any, int]]]] =
     "load": load,
     "dump": dump,
     "delete": delete,
+    "kick": kick,
 }
 
 

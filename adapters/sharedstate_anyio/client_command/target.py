@@ -33,6 +33,16 @@ class Target(NamedTuple):
     path: str
 
 
+def parse_server(text: str) -> Target:
+    """Return a server as a target without a path; `text` is all of its address, with the folder of a reverse proxy.
+
+    Raises:
+        ValueError: the URL is invalid; the message says why.
+    """
+    parse_address(text)
+    return Target(text, "/")
+
+
 def parse_target(text: str, *, partial: bool = False) -> Target:
     """Split a URL: its last three segments are the path, the rest is the server's URL.
 
