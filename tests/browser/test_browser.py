@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import secrets
 import shutil
 import signal
 import subprocess
@@ -74,6 +75,23 @@ def test_rebinding(loop: str, tmp_path: Path) -> None:
     content = {**document(), "service": listen, "hosts": ["state.example"]}
     (tmp_path / "config.json").write_text(json.dumps(content))
     run_scenario("rebinding", loop, tmp_path, SECONDS, SHAREDSTATE_CONFIG="config.json")
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_asleep(loop: str, tmp_path: Path) -> None:
+    """A server with users, whose tokens may expire at once."""
+    (tmp_path / "secret.txt").write_text(secrets.token_urlsafe(32))
+    stored = {"db_type": "sqlite", "db_name": "items.db"}
+    content = {
+        "services": [{"name": "items", "module": "items_service", "config": stored}],
+        "auth": {"grace_seconds": 0, "jwt": {"secret_file": "secret.txt", "leeway_seconds": 0}},
+        "rules": [
+            {"path": "/app/items/staff", "read": "user.role == 'editor'", "write": "user != null"},
+            {"path": "/app/items/*", "read": "user != null", "write": "user.role == 'editor'"},
+        ],
+    }
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    run_scenario("asleep", loop, tmp_path, SECONDS, SHAREDSTATE_CONFIG="config.json")
 
 
 def run_scenario(name: str, loop: str, folder: Path, seconds: float, **extra: str) -> str:
