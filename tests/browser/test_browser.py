@@ -43,7 +43,18 @@ RUNTIMES = {
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
 @pytest.mark.parametrize(
     "name",
-    ["example", "readme", "bundles", "index", "node", "viewer", "demos", "hostile", "scale"],
+    [
+        "example",
+        "readme",
+        "bundles",
+        "index",
+        "node",
+        "viewer",
+        "demos",
+        "demo_users",
+        "hostile",
+        "scale",
+    ],
 )
 def test_scenario(name: str, loop: str, tmp_path: Path) -> None:
     run_scenario(name, loop, tmp_path, SECONDS)

@@ -1,5 +1,8 @@
 // A shared to-do list: one item for each task, `{id, text, done, at}`. But anybody may write anything: what is not as it
 // should be is shown as JSON, and always as text.
+//
+// On a server with users (`sharedstate-anyio --demo-users`) the address has their tokens behind `#`, and a click changes who
+// this page is: each sees and may do what the rules say, which are the server's affair, and none of this page's.
 
 import { SharedStateClient } from "/libs/sharedstate.es.min.js";
 
@@ -9,7 +12,10 @@ const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.h
 const find = (id) => document.getElementById(id);
 const fail = (error) => (find("problem").textContent = error.message);
 const MAX_TEXT = 1000; // characters of a text; longer ones are cut, and cannot be edited here
-const client = new SharedStateClient(address, { on_error: fail });
+const people = new URLSearchParams(location.hash.slice(1)); // tokens by name
+let me = [...people.keys()][0];
+const users = me && { token: () => people.get(me) };
+const client = new SharedStateClient(address, { on_error: fail, ...users });
 const tasks = acquire(`/demo/${service}/todo`);
 const rows = new Map(); // elements by id
 let waiting = 0; // changes without an answer
@@ -25,15 +31,20 @@ function acquire(path) {
   }
 }
 
-/** Show what went wrong with a promise, and nothing once all is well again. */
-const watch = (promise) => promise.then(() => (find("problem").textContent = ""), fail);
+/** Show what went wrong with a promise, and nothing once all is well again; return whether it is. */
+const watch = (promise) =>
+  promise.then(
+    () => ((find("problem").textContent = ""), true),
+    (error) => (fail(error), false),
+  );
 
 async function send(promise) {
   waiting++;
   tell();
-  await watch(promise);
+  const done = await watch(promise);
   waiting--;
   tell();
+  return done;
 }
 
 const update = (changes) => send(tasks.update(changes));
@@ -48,7 +59,10 @@ const change = (id, fields) =>
       const task = tx.get_item(id);
       if (task) tx.update({ insert: [{ ...task, ...fields }] });
     }),
-  );
+  ).then((done) => {
+    const [row, task] = [rows.get(id), tasks.get_item(id)];
+    if (!done && row && task) fill(row, task, true);
+  });
 
 function addRow(id) {
   const row = find("task").content.firstElementChild.cloneNode(true);
@@ -65,11 +79,12 @@ function nameOf(task) {
   return name.length > MAX_TEXT ? `${name.slice(0, MAX_TEXT)}…` : name;
 }
 
-function fill(row, task) {
+/** Show a task as it is; what is being typed stays, unless it was refused. */
+function fill(row, task, refused = false) {
   const [done, text, remove] = row.children;
   const name = nameOf(task);
   done.checked = task.done === true;
-  if (text !== document.activeElement) text.value = name; // who is typing is not interrupted
+  if (refused || text !== document.activeElement) text.value = name;
   text.readOnly = name.length > MAX_TEXT;
   done.setAttribute("aria-label", `Done: ${name}`);
   text.setAttribute("aria-label", `Text of ${name}`);
@@ -115,6 +130,31 @@ find("clear").onclick = () => {
   update({ remove: done.map(({ id }) => id) });
 };
 
+/** A button for each user, and one for nobody. */
+function showPeople() {
+  for (const name of [...people.keys(), "nobody"]) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = name;
+    button.onclick = () => {
+      client.sign_out(); // what only the former user may see is gone at once
+      me = name;
+      client.connect();
+    };
+    find("people").append(button, " ");
+  }
+  find("people").hidden = false;
+}
+
+function showUser(user) {
+  find("problem").textContent = "";
+  find("who").value = user ? `You are ${user.id}, ${user.role}.` : "You are nobody.";
+}
+
+if (me) {
+  showPeople();
+  client.add_user_callback(showUser);
+}
 tasks.subscribe(show);
 const known = tasks.ready.then(tell);
 known.then(

@@ -47,6 +47,7 @@ examples:
   sharedstate-anyio                        collections in ./sharedstate.db and in memory, on port 9000
   sharedstate-anyio config.json            services, listeners and limits of a configuration file
   sharedstate-anyio --port 0               any free port; the one chosen is printed
+  sharedstate-anyio --demo-users           a page with two users of different rights, to try out
   sharedstate-anyio --host 0.0.0.0         for everybody who can reach this machine; see "origins" below
 
 a configuration to begin with:
@@ -95,6 +96,12 @@ def serve_parser() -> argparse.ArgumentParser:
     where.add_argument("--port", type=_port, help="port to listen on; overrides service.port")
     where.add_argument("--unix", metavar="PATH", help="listen on a UNIX socket, and nowhere else")
     parser.add_argument(
+        "--demo-users",
+        action="store_true",
+        help="the embedded default with two users of different rights, for this machine only: prints a page to open, "
+        "with tokens that are valid until the server stops",
+    )
+    parser.add_argument(
         "--loop",
         choices=("asyncio", "uvloop", "trio"),
         default="asyncio",
@@ -140,6 +147,8 @@ def parse_serve(arguments: Sequence[str], commands: Sequence[str]) -> argparse.N
         parser.error(f"unrecognized arguments: {' '.join(more)}")
     if options.unix is not None and (options.host is not None or options.port is not None):
         parser.error("--unix replaces --host and --port: give one or the other")
+    if options.demo_users and (options.config or options.host is not None or options.unix):
+        parser.error("--demo-users is for this machine only: no configuration, --host or --unix")
     return options
 
 

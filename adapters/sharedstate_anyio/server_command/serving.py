@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from sharedstate_anyio.config.config import load_config
+from sharedstate_anyio.config.config import load_config, parse_config
 from sharedstate_anyio.config.exposure import check_folders
 from sharedstate_anyio.config.listeners import override
 from sharedstate_anyio.entry import STDERR
@@ -28,6 +28,7 @@ from sharedstate_backends import ConfigurationError, StorageError
 
 from .check import with_file
 from .concealing import conceal
+from .demo_users import DemoUsers
 from .refusing import configured, refuse
 from .signals import SIGNALS, Shutdown
 from .systemd import inherited_sockets, notify, reloading
@@ -55,13 +56,16 @@ def serve_command(console: Console, options: argparse.Namespace) -> None:
     # From now on, at any time: write at once where a process hangs, even in C, and continue.
     faulthandler.register(signal.SIGQUIT, file=STDERR, chain=False)
     loop = _loop(console, options.loop)
-    config = configured(console, options.config)
+    demo = DemoUsers() if options.demo_users else None
+    config = parse_config(demo.document) if demo else configured(console, options.config)
     conceal(console, config)
     try:
         listen = override(config.listen, options.host, options.port, options.unix)
         sockets = inherited_sockets()
     except ConfigurationError as error:
         refuse(console, error)
+    if demo and sockets:
+        console.fail("--demo-users is for this machine only: no sockets", 2, "configuration_wrong")
     config = dataclasses.replace(config, listen=listen)
     if too_few := open_files.too_few():
         console.fail(too_few, 1, "too_few_files")
@@ -69,7 +73,7 @@ def serve_command(console: Console, options: argparse.Namespace) -> None:
     cautions.warn("running_as_root", cautions.running_as_root())
 
     def reread() -> Config:
-        new = load_config(options.config)
+        new = parse_config(demo.document) if demo else load_config(options.config)
         check_folders(new)
         conceal(console, config, new)
         again = override(new.listen, options.host, options.port, options.unix)
@@ -86,6 +90,7 @@ def serve_command(console: Console, options: argparse.Namespace) -> None:
             sockets,
             reread,
             shutdown,
+            demo,
             backend=loop[0],
             backend_options=loop[1],
         )
@@ -121,6 +126,7 @@ async def _serve(
     sockets: Sequence[socket.socket],
     reread: Callable[[], Config],
     shutdown: Shutdown,
+    demo: DemoUsers | None,
 ) -> None:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(serve(config, sockets=sockets))
@@ -128,7 +134,7 @@ async def _serve(
         with anyio.open_signal_receiver(*SIGNALS) as signals:
             shutdown.started()
             try:
-                _announce(console, server, config)
+                _announce(console, server, config, demo)
                 if shutdown.hung_up:
                     _reload(server, reread)
                 await _attend(console, signals, server, reread)
@@ -141,7 +147,9 @@ async def _serve(
     console.say("stopped", "stopped")
 
 
-def _announce(console: Console, server: RunningServer, config: Config) -> None:
+def _announce(
+    console: Console, server: RunningServer, config: Config, demo: DemoUsers | None
+) -> None:
     """Announce where it listens and what it serves."""
     version = full_version()
     name = f"SharedState {version}"
@@ -153,8 +161,9 @@ def _announce(console: Console, server: RunningServer, config: Config) -> None:
     for service in config.services:
         text = f"  service {service.name}: {whereabouts(service)}"
         console.say(text, "service", service=service.name, store=service.store)
-    hint = f"Open {server.url} in a browser. " if server.url else ""
-    console.say(f"{hint}Ctrl-C stops the server.", "ready", url=server.url)
+    url = demo.page(server.url) if demo else server.url
+    hint = f"Open {url} in a browser. " if url else ""
+    console.say(f"{hint}Ctrl-C stops the server.", "ready", url=url)
     notify("READY=1")
 
 
