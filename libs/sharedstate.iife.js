@@ -377,12 +377,14 @@ var SHAREDSTATE = (() => {
     /**
      * What is known of the connection has changed.
      *
-     * @param {{bounds: import("./bounds.js").Bounds, held: boolean}} session
+     * @param {{bounds: import("./bounds.js").Bounds, held: boolean, take_refusal(): SharedStateError | undefined}} session
      * @param {Effect[]} out
      */
-    adjust({ bounds, held }, out) {
-      this.bounds = bounds;
-      this.held = held;
+    adjust(session, out) {
+      const refusal = session.take_refusal();
+      if (refusal) out.push(...this.#refuse(refusal));
+      this.bounds = session.bounds;
+      this.held = session.held;
       this.#fill(out);
     }
     /**
@@ -408,10 +410,12 @@ var SHAREDSTATE = (() => {
      * @returns {Effect[]}
      */
     end(error) {
-      const lost = this.connection_lost();
-      const waiting = this.#waiting.splice(0);
+      return this.connection_lost().concat(this.#refuse(error));
+    }
+    /** @param {SharedStateError} error for requests that wait @returns {Effect[]} */
+    #refuse(error) {
       this.#waiting_length = 0;
-      return lost.concat(waiting.map(({ ticket }) => settled(ticket, error)));
+      return this.#waiting.splice(0).map(({ ticket }) => settled(ticket, error));
     }
     /**
      * @param {unknown} ticket
@@ -490,6 +494,10 @@ var SHAREDSTATE = (() => {
     /** Whether another token was asked for since one was accepted. */
     #again = false;
     #gave_up = false;
+    /** @type {string | undefined} the id of the user for whom requests wait, as far as known */
+    #user;
+    /** @type {SharedStateError | undefined} */
+    #refusal;
     /** @param {string} [key] its secret name; without one, nothing is said */
     constructor(key) {
       this.#key = key;
@@ -505,6 +513,7 @@ var SHAREDSTATE = (() => {
     connection_opened(token, out) {
       this.#connected = true;
       this.heard = this.#again = this.#gave_up = false;
+      if (token === null) this.#sign_out();
       const avoid = this.#avoid && token === void 0;
       this.#avoid = false;
       this.held = !!this.#key && typeof token === "string";
@@ -519,7 +528,7 @@ var SHAREDSTATE = (() => {
     /** @param {string | null} token @param {Effect[]} out */
     sign_in(token, out) {
       this.#token = token;
-      if (token === null) this.held = false;
+      if (token === null) this.#sign_out();
       if (this.#connected) this.#ask(out);
       else if (token === null) out.push(identified());
     }
@@ -561,9 +570,23 @@ var SHAREDSTATE = (() => {
       else this.#refused(reply2, out);
       return true;
     }
+    #sign_out() {
+      if (this.#user || this.held) this.#refusal = gone();
+      this.#user = void 0;
+      this.held = false;
+    }
+    /** Why what waits is refused, if it is: told once. */
+    take_refusal() {
+      const refusal = this.#refusal;
+      this.#refusal = void 0;
+      return refusal;
+    }
     /** @param {Record<string, any>} data @param {Effect[]} out */
     #accepted({ limits, user, expires }, out) {
       this.#known = true;
+      const id = user_of(user)?.id;
+      if (id && this.#user && id !== this.#user) this.#refusal = gone();
+      this.#user = id ?? this.#user;
       this.#again = this.#gave_up = this.held = false;
       this.bounds = bounds_of(limits);
       out.push(identified(user, expires));
@@ -586,7 +609,11 @@ var SHAREDSTATE = (() => {
         out.push(token_wanted("unavailable"));
       } else if (this.#again || reason === "revoked") {
         this.#gave_up = true;
-        if (this.held) out.push(identified());
+        if (this.held) {
+          this.held = false;
+          this.#refusal = error;
+          out.push(identified());
+        }
         out.push({ kind: "unauthenticated", error });
       } else {
         this.#again = true;
@@ -598,16 +625,18 @@ var SHAREDSTATE = (() => {
       if (!this.#connected) return;
       out.push(identified(user, expires));
       const over = reason === "expired";
-      if (typeof this.#token !== "string") return;
+      if (over && this.#gave_up) this.#sign_out();
+      if (typeof this.#token !== "string" || this.#gave_up) return;
       if (over) this.held = true;
-      if ((over || reason === "expires") && !this.#unanswered && !this.#gave_up)
-        out.push(token_wanted(reason));
+      if ((over || reason === "expires") && !this.#unanswered) out.push(token_wanted(reason));
     }
   };
   var token_wanted = (reason) => ({ kind: "token_wanted", reason });
+  var user_of = (user) => typeof user?.id === "string" ? user : null;
+  var gone = () => new SharedStateError("unauthenticated", "its user has signed out", { reason: "missing" });
   var identified = (user, expires) => ({
     kind: "identified",
-    user: typeof user?.id === "string" ? user : null,
+    user: user_of(user),
     expires: typeof expires === "number" ? expires : null
   });
   var REFRESH = 60;

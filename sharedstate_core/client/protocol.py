@@ -20,7 +20,7 @@ from sharedstate_core.updates import Update
 
 from . import messages, tunnels
 from .effects import ClientEffect, Fault, Settled
-from .requests import MAX_QUEUE, Requests, ServerRefusedError
+from .requests import MAX_QUEUE, ClosedError, Requests, ServerRefusedError
 from .session import Session
 from .subscriptions import Subscriptions
 
@@ -80,6 +80,7 @@ class ClientProtocol:
         self._breaches = 0
         out: list[ClientEffect] = []
         self._session.connection_opened(token, out)
+        self._refuse_waiting(out)
         self._requests.adjust(self._session.bounds, held=self._session.is_held)
         self._subscriptions.connection_opened(out)
         self._requests.connection_opened(out)
@@ -133,7 +134,7 @@ class ClientProtocol:
         """
         self._closed = True
         out = self.connection_lost()
-        self._requests.close(out)
+        self._requests.refuse(ClosedError(), out)
         return out
 
     # --- calls of the application -----------------------------------------------------------------
@@ -286,11 +287,16 @@ class ClientProtocol:
     def _keep_to_session(self, out: list[ClientEffect]) -> None:
         """Go on as far as it is known whose the connection is, and what the server takes."""
         session = self._session
+        self._refuse_waiting(out)
         if not session.is_undecided:
             self._subscriptions.let_go(out)
         self._subscriptions.adjust(session.bounds.subscriptions, out)
         self._requests.adjust(session.bounds, held=session.is_held)
         self._requests.go_on(out)
+
+    def _refuse_waiting(self, out: list[ClientEffect]) -> None:
+        if (refusal := self._session.take_refusal()) is not None:
+            self._requests.refuse(refusal, out)
 
     def _breach(self, problem: str | None, out: list[ClientEffect], *, fatal: bool = False) -> bool:
         """Count a breach of the protocol; return whether it is fatal, as is one too many.

@@ -205,11 +205,11 @@ class Requests:
         self._ticks += 1
         return is_late
 
-    def close(self, out: list[ClientEffect]) -> None:
+    def refuse(self, error: SharedStateError, out: list[ClientEffect]) -> None:
         """Settle the waiting requests, which are never sent."""
         waiting, self._waiting = self._waiting, OrderedDict()
         self._waiting_bytes = 0
-        out.extend(Settled(ticket, error=ClosedError()) for ticket in waiting)
+        out.extend(Settled(ticket, error=error) for ticket in waiting)
 
     def receive(self, reply: messages.Reply, out: list[ClientEffect]) -> None:
         """Settle the request that a reply answers; ignore a reply to one that is already settled."""

@@ -8,7 +8,9 @@ The rules:
    no sessions: it has answered something that was asked later.
 3. After a token that is refused another one is wanted. If that is refused too, none is until the next connection. Until
    then, and for as long as an answer may take, it is undecided whose the connection is.
-4. A server that hangs up before it has said a word may do so because of `/session`. The next connection does without,
+4. What has waited is nobody else's: it is refused when its user signs out, when no token of theirs is accepted, or when
+   somebody else signs in.
+5. A server that hangs up before it has said a word may do so because of `/session`. The next connection does without,
    unless there is a token, or the server has ever answered it.
 """
 
@@ -18,6 +20,8 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import UNSET, UnsetType
+
+from sharedstate_core.errors import RequestError
 
 from . import messages, tunnels
 from .bounds import UNKNOWN, bounds_of
@@ -61,6 +65,10 @@ class Session:
         self._avoid = False
         self._again = False  # whether another token was asked for since one was accepted
         self._gave_up = False
+        self._waits_for: str | None = (
+            None  # the id of the user for whom requests wait, as far as known
+        )
+        self._refusal: RequestError | None = None
 
     @property
     def is_undecided(self) -> bool:
@@ -77,6 +85,8 @@ class Session:
         self._connected = True
         self._heard = self._again = self._gave_up = False
         self._token = token
+        if token is None:
+            self._sign_out()
         avoid, self._avoid = self._avoid, False
         self.is_held = self._key is not None and isinstance(token, str)
         if self._key is not None and not (avoid and token is UNSET):
@@ -93,11 +103,22 @@ class Session:
         """Show another token; None signs out. Requests that wait for one go on waiting until it is accepted."""
         self._token = token
         if token is None:
-            self.is_held = False
+            self._sign_out()
         if self._connected and self._key is not None:
             self._ask(out)
         elif token is None:
             self._identify(None, None, out)
+
+    def _sign_out(self) -> None:
+        if self._waits_for is not None or self.is_held:
+            self._refusal = _gone()
+        self._waits_for = None
+        self.is_held = False
+
+    def take_refusal(self) -> RequestError | None:
+        """Return why what waits is refused, if it is; once."""
+        refusal, self._refusal = self._refusal, None
+        return refusal
 
     def tick(self, limit: int) -> bool:
         """Record that a tick has passed; return whether a server that knows sessions owes an answer for `limit` ticks.
@@ -154,6 +175,10 @@ class Session:
         self._again = self._gave_up = self.is_held = False
         self.bounds = bounds_of(data.get("limits"))
         self._identify(data.get("user"), data.get("expires"), out)
+        if self.user is not None:
+            if self._waits_for not in {None, self.user["id"]}:
+                self._refusal = _gone()
+            self._waits_for = self.user["id"]
         return True
 
     def _refused(self, reply: messages.Reply, out: list[ClientEffect]) -> None:
@@ -167,6 +192,8 @@ class Session:
             elif self._again or reason == "revoked":
                 self._gave_up = True
                 if self.is_held:  # else whoever was signed in before on this connection stays so
+                    self.is_held = False
+                    self._refusal = error
                     self._identify(None, None, out)
                 out.append(Unauthenticated(error))
             else:
@@ -182,10 +209,14 @@ class Session:
         if not self._connected:
             return
         self._identify(message.user, message.expires, out)
-        if message.reason == "expired":
-            self.is_held = isinstance(self._token, str)
-        wanted = message.reason in {"expires", "expired"} and self._unanswered is None
-        if wanted and not self._gave_up and isinstance(self._token, str):
+        is_over = message.reason == "expired"
+        if is_over and self._gave_up:
+            self._sign_out()
+        if not isinstance(self._token, str) or self._gave_up:
+            return
+        if is_over:
+            self.is_held = True
+        if (is_over or message.reason == "expires") and self._unanswered is None:
             out.append(TokenWanted(message.reason))
 
     def _identify(self, user: Any, expires: Any, out: list[ClientEffect]) -> None:
@@ -193,6 +224,10 @@ class Session:
         self.user = user if known else None
         is_time = isinstance(expires, int | float) and not isinstance(expires, bool)
         out.append(Identified(self.user, float(expires) if is_time else None))
+
+
+def _gone() -> RequestError:
+    return RequestError("unauthenticated", "its user has signed out", "missing")
 
 
 REFRESH_SECONDS: Final = 60.0

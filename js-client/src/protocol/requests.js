@@ -3,8 +3,8 @@
  *
  * - A request waits while there is no connection, while a token waits to be accepted, or while `WINDOW` requests are
  *   unanswered. Requests are sent in the order in which they were made.
- * - A waiting request survives the loss of a connection. One that was sent does not: its outcome is unknown, and
- *   sending it again could apply it twice.
+ * - A waiting request survives the loss of a connection, but not that of its user. One that was sent survives neither:
+ *   its outcome is unknown, and sending it again could apply it twice.
  * - The exception is a connection that the server closes because a message is too long: the longest unanswered
  *   request was not accepted.
  * - The text is encoded when the request is made, so that later changes by the application do not leak into it.
@@ -85,12 +85,14 @@ export class Requests {
   /**
    * What is known of the connection has changed.
    *
-   * @param {{bounds: import("./bounds.js").Bounds, held: boolean}} session
+   * @param {{bounds: import("./bounds.js").Bounds, held: boolean, take_refusal(): SharedStateError | undefined}} session
    * @param {Effect[]} out
    */
-  adjust({ bounds, held }, out) {
-    this.bounds = bounds;
-    this.held = held;
+  adjust(session, out) {
+    const refusal = session.take_refusal();
+    if (refusal) out.push(...this.#refuse(refusal));
+    this.bounds = session.bounds;
+    this.held = session.held;
     this.#fill(out);
   }
 
@@ -120,10 +122,13 @@ export class Requests {
    * @returns {Effect[]}
    */
   end(error) {
-    const lost = this.connection_lost();
-    const waiting = this.#waiting.splice(0);
+    return this.connection_lost().concat(this.#refuse(error));
+  }
+
+  /** @param {SharedStateError} error for requests that wait @returns {Effect[]} */
+  #refuse(error) {
     this.#waiting_length = 0;
-    return lost.concat(waiting.map(({ ticket }) => settled(ticket, error)));
+    return this.#waiting.splice(0).map(({ ticket }) => settled(ticket, error));
   }
 
   /**

@@ -6,6 +6,8 @@
  * - While a token is shown, the application's requests wait until the server has accepted it, or has shown that it knows
  *   no sessions: it has answered something that was asked later.
  * - After a token that is refused another one is wanted. If that is refused too, none is until the next connection.
+ * - What has waited is nobody else's: it is refused when its user signs out, when no token of theirs is accepted, or when
+ *   somebody else signs in.
  * - A server that hangs up before it has said a word may do so because of `/session`. The next connection does without,
  *   unless there is a token, or the server has ever answered it.
  */
@@ -13,6 +15,7 @@
 import { send_text } from "./effects.js";
 import { bounds_of } from "./bounds.js";
 import { encode_request, members } from "./messages.js";
+import { SharedStateError } from "./errors.js";
 import { error_of } from "./requests.js";
 
 /** @import { Bounds } from "./bounds.js" */
@@ -47,6 +50,10 @@ export class Session {
   /** Whether another token was asked for since one was accepted. */
   #again = false;
   #gave_up = false;
+  /** @type {string | undefined} the id of the user for whom requests wait, as far as known */
+  #user;
+  /** @type {SharedStateError | undefined} */
+  #refusal;
 
   /** @param {string} [key] its secret name; without one, nothing is said */
   constructor(key) {
@@ -65,6 +72,7 @@ export class Session {
   connection_opened(token, out) {
     this.#connected = true;
     this.heard = this.#again = this.#gave_up = false;
+    if (token === null) this.#sign_out();
     const avoid = this.#avoid && token === undefined;
     this.#avoid = false;
     this.held = !!this.#key && typeof token === "string";
@@ -81,7 +89,7 @@ export class Session {
   /** @param {string | null} token @param {Effect[]} out */
   sign_in(token, out) {
     this.#token = token;
-    if (token === null) this.held = false;
+    if (token === null) this.#sign_out();
     if (this.#connected) this.#ask(out);
     else if (token === null) out.push(identified());
   }
@@ -128,9 +136,25 @@ export class Session {
     return true;
   }
 
+  #sign_out() {
+    if (this.#user || this.held) this.#refusal = gone();
+    this.#user = undefined;
+    this.held = false;
+  }
+
+  /** Why what waits is refused, if it is: told once. */
+  take_refusal() {
+    const refusal = this.#refusal;
+    this.#refusal = undefined;
+    return refusal;
+  }
+
   /** @param {Record<string, any>} data @param {Effect[]} out */
   #accepted({ limits, user, expires }, out) {
     this.#known = true;
+    const id = user_of(user)?.id;
+    if (id && this.#user && id !== this.#user) this.#refusal = gone();
+    this.#user = id ?? this.#user;
     this.#again = this.#gave_up = this.held = false;
     this.bounds = bounds_of(limits);
     out.push(identified(user, expires));
@@ -155,7 +179,11 @@ export class Session {
     } else if (this.#again || reason === "revoked") {
       this.#gave_up = true;
       // Who was signed in before on this connection stays so until the server says otherwise.
-      if (this.held) out.push(identified());
+      if (this.held) {
+        this.held = false;
+        this.#refusal = error;
+        out.push(identified());
+      }
       out.push({ kind: "unauthenticated", error });
     } else {
       this.#again = true;
@@ -168,15 +196,21 @@ export class Session {
     if (!this.#connected) return;
     out.push(identified(user, expires));
     const over = reason === "expired";
-    if (typeof this.#token !== "string") return;
+    if (over && this.#gave_up) this.#sign_out();
+    if (typeof this.#token !== "string" || this.#gave_up) return;
     if (over) this.held = true;
-    if ((over || reason === "expires") && !this.#unanswered && !this.#gave_up)
-      out.push(token_wanted(reason));
+    if ((over || reason === "expires") && !this.#unanswered) out.push(token_wanted(reason));
   }
 }
 
 /** @param {string} reason @returns {Effect} */
 const token_wanted = (reason) => ({ kind: "token_wanted", reason });
+
+/** @param {any} user */
+const user_of = (user) => (typeof user?.id === "string" ? user : null);
+
+const gone = () =>
+  new SharedStateError("unauthenticated", "its user has signed out", { reason: "missing" });
 
 /**
  * @param {any} [user]
@@ -185,7 +219,7 @@ const token_wanted = (reason) => ({ kind: "token_wanted", reason });
  */
 const identified = (user, expires) => ({
   kind: "identified",
-  user: typeof user?.id === "string" ? user : null,
+  user: user_of(user),
   expires: typeof expires === "number" ? expires : null,
 });
 
