@@ -130,6 +130,10 @@ class RightsSimulation(RuleBasedStateMachine):
         if self.world.links[client].connection is not None:
             self.world.send_away(client)
 
+    @rule(user=st.sampled_from(["ann", "bob"]))
+    def kick(self, user: str) -> None:
+        self.world.kick(user)
+
     @rule(client=CLIENTS)
     def withdraw(self, client: int) -> None:
         if self.world.links[client].connection is not None:
