@@ -106,6 +106,7 @@ class Identities(Generic[C]):
         """Find out whose connection it is; all that it asks for waits."""
         ticket = self._issue(Proof(session, request))
         session.is_proving = True
+        self.users.begin_proof(session)
         session.begin_signing_in(out)
         out.append(Authenticate(ticket, session.connection, token))
 
@@ -118,6 +119,9 @@ class Identities(Generic[C]):
         if identity.expires is not None and now is not None and identity.expires <= now:
             self.failed(proof, "expired", out)
             return
+        if self.users.end_proof(session, identity.user["id"] if identity.user else None):
+            self.failed(proof, "revoked", out)
+            return
         session.is_proving = False
         self._change(session, identity, partial(self._answer, session, proof.request), out)
         self._go_on(session, out)
@@ -128,6 +132,7 @@ class Identities(Generic[C]):
         if session.state == "closed":
             return
         session.is_proving = False
+        self.users.end_proof(session)
         if session.identity.user is None:
             session.identity = Identity(reason=reason)
         if proof.request is not None:
@@ -234,6 +239,7 @@ class Identities(Generic[C]):
         self._expired.discard(session)
         self._deadlines.cancel(session)
         self.users.leave(session)
+        self.users.end_proof(session)
 
     # --- rules ------------------------------------------------------------------------------------
 

@@ -54,6 +54,42 @@ def turns(world: World) -> int:
     return count
 
 
+def test_who_is_about_to_sign_in_as_the_user_does_not() -> None:
+    world = world_of(ROOT, ANN, None, None, None)
+    asked = [world.clients[each].ask("PUT", "/session", {"token": "t"}) for each in (2, 3)]
+    for each in (2, 3):
+        say(world, each)
+    early = [*world.proofs]
+    kick(world, {"user": "ann"})
+    late = world.clients[4].ask("PUT", "/session", {"token": "t"})
+    say(world, 4)
+    [last] = {*world.proofs} - {*early}
+    for ticket, user in zip((last, *early), (ANN, ANN, BOB), strict=True):
+        world.accept(ticket, user)
+    turns(world)
+    for each in range(2, 5):
+        hear(world, each)
+    replies: list[Any] = [each.reply for each in (*asked, late)]
+    assert replies[0]["error"]["reason"] == "revoked"
+    assert [each["data"]["user"] for each in replies[1:]] == [BOB, ANN]
+    assert world.server.connections_of("ann") == 1
+
+
+def test_a_kick_is_forgotten_once_nobody_is_about_to_sign_in_from_before_it() -> None:
+    world = world_of(ROOT, None, None)
+    users = world.server._identities.users
+    for number in range(20):
+        client = 1 + number % 2
+        world.clients[client].ask("PUT", "/session", {"token": "t"})
+        say(world, client)
+        kick(world, {"user": f"user {number}"})
+        if number:
+            world.decline(min(world.proofs))
+    assert len(users._latest) <= 2
+    world.decline(min(world.proofs))
+    assert not users._latest
+
+
 def closed(world: World) -> list[int | None]:
     return [link.closed_with for link in world.links]
 
