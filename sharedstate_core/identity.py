@@ -7,12 +7,12 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
-from msgspec.json import Encoder
 
 from .errors import AuthReason, RequestError
 
-_text: Final = Encoder().encode
+_text: Final = msgspec.json.Encoder().encode
 
 _TEXTS: Final[dict[AuthReason, str]] = {
     "missing": "sign in first",
