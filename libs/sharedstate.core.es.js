@@ -474,7 +474,16 @@ var Session = class {
    * @returns {boolean} whether it is the answer: no later one counts
    */
   answered(reply2, out) {
-    if (!this.#unanswered || reply2.tunnel !== this.#unanswered) return false;
+    const { ok, tunnel, error } = reply2;
+    if (tunnel !== this.#unanswered) {
+      const is_earlier = /^session/.test(
+        /** @type {string} */
+        tunnel
+      );
+      if (is_earlier && (ok || error.code === "unauthenticated")) this.#known = true;
+      return false;
+    }
+    if (!tunnel) return false;
     this.#unanswered = void 0;
     if (reply2.ok) this.#accepted(members(reply2.data), out);
     else this.#refused(reply2, out);

@@ -165,6 +165,8 @@ class Session:
     def answered(self, reply: messages.Reply, out: list[ClientEffect]) -> bool:
         """Handle the reply to a request; return whether a user was accepted, or nobody."""
         if reply.tunnel != self._unanswered:
+            if reply.ok or reply.error.get("code") == "unauthenticated":
+                self._is_known = True
             return False  # a later one counts
         self._unanswered = None
         if not reply.ok:

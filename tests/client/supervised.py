@@ -196,8 +196,8 @@ class Supervised(Client):
         for path in self.held:
             cursor, items = protocol.cursor(path), protocol.items(path)
             before = self.copies.get(path, Copy()).cursor
-            if cursor is None:
-                let_go = before is None or path in self.refused
+            if cursor is None or not cursor.epoch:  # it was never held, or has been taken back
+                let_go = before is None or path in self.refused or cursor is not None
                 check(let_go and not items, f"{path} shows {items}, but cannot tell what")
                 self.copies.pop(path, None)
                 continue

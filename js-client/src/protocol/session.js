@@ -129,7 +129,13 @@ export class Session {
    * @returns {boolean} whether it is the answer: no later one counts
    */
   answered(reply, out) {
-    if (!this.#unanswered || reply.tunnel !== this.#unanswered) return false;
+    const { ok, tunnel, error } = reply;
+    if (tunnel !== this.#unanswered) {
+      const is_earlier = /^session/.test(/** @type {string} */ (tunnel));
+      if (is_earlier && (ok || error.code === "unauthenticated")) this.#known = true;
+      return false;
+    }
+    if (!tunnel) return false;
     this.#unanswered = undefined;
     if (reply.ok) this.#accepted(members(reply.data), out);
     else this.#refused(reply, out);

@@ -152,6 +152,22 @@ describe("a token", () => {
     assert.equal(first.sessions.length, 1);
   });
 
+  test("that replaces one without an answer is waited for, too", async () => {
+    const { client } = make({ token: "abc" });
+    client.acquire(C);
+    client.connect();
+    const socket = FakeWebSocket.last.open();
+    client.sign_out();
+    client.connect();
+    client.update(C, { remove: ["a"] });
+    await turn();
+    const [first, , last] = socket.sessions;
+    socket.say(reply(first.tunnel, { user: { id: "bob" }, features: FEATURES, limits: {} }));
+    socket.say(reply(socket.sent[0].tunnel, [[C, {}]]));
+    socket.say(reply(last.tunnel, { user: ANN, features: FEATURES, limits: {} }));
+    assert.deepEqual(client.user, ANN);
+  });
+
   test("that is refused is asked for once more, with the reason, and then no more", async () => {
     const { token, reasons } = tokens("one");
     const { client, statuses, reported } = make({ token });
