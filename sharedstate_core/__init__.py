@@ -5,7 +5,6 @@ returns. docs/embedding.md explains how, and lists the other public modules; `sh
 uses all of it.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ._version import __version__
@@ -99,14 +98,18 @@ __all__ = [
     "parse_collection_path",
 ]
 
-_HOMES = {"Access": ".server.access", "Server": ".server.server"}
-
 
 def __getattr__(name: str) -> object:
     """Import the server on first use: clients do without it."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name], __name__), name)
+    if name == "Server":
+        from .server.server import Server  # noqa: PLC0415
+
+        return Server
+    if name == "Access":
+        from .server.access import Access  # noqa: PLC0415
+
+        return Access
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
