@@ -157,15 +157,16 @@ describe("a token", () => {
     client.acquire(C);
     client.connect();
     const socket = FakeWebSocket.last.open();
-    client.sign_out();
     client.connect();
     client.update(C, { remove: ["a"] });
     await turn();
-    const [first, , last] = socket.sessions;
+    const [first, last] = socket.sessions;
     socket.say(reply(first.tunnel, { user: { id: "bob" }, features: FEATURES, limits: {} }));
     socket.say(reply(socket.sent[0].tunnel, [[C, {}]]));
+    assert.equal(socket.sent.length, 1);
     socket.say(reply(last.tunnel, { user: ANN, features: FEATURES, limits: {} }));
     assert.deepEqual(client.user, ANN);
+    assert.equal(socket.sent.length, 2);
   });
 
   test("that is refused is asked for once more, with the reason, and then no more", async () => {
