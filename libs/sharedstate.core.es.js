@@ -570,7 +570,7 @@ var SignIn = class {
   #source;
   #shower;
   /** Whether nobody is signed in from now on, by choice. */
-  #stopped = false;
+  stopped = false;
   /** @type {Promise<Token> | undefined} while the function is asked */
   #asked;
   /** @type {Promise<Token> | undefined} what it answers for the present attempt */
@@ -595,7 +595,7 @@ var SignIn = class {
     this.lost();
     this.#connection = {};
     this.#next = void 0;
-    if (typeof this.#source !== "function" || this.#stopped) return;
+    if (typeof this.#source !== "function" || this.stopped) return;
     this.#next = this.#ask("connect");
     this.#next.catch(() => {
     });
@@ -603,7 +603,7 @@ var SignIn = class {
   /** It has led to a connection, which begins once there is a token. */
   opened() {
     this.#open = true;
-    if (this.#stopped) this.#shower.show(null);
+    if (this.stopped) this.#shower.show(null);
     else if (typeof this.#source !== "function") this.#shower.show(this.#source);
     else this.#show(this.#next ?? this.#ask("connect"));
   }
@@ -615,13 +615,13 @@ var SignIn = class {
   }
   /** Nobody is signed in from now on. */
   stop() {
-    this.#stopped = true;
+    this.stopped = true;
     this.#rest();
   }
   /** Ask again, whatever came of it before, unless somebody is signed in. */
   resume() {
     if (this.#accepted) return;
-    this.#stopped = false;
+    this.stopped = false;
     if (this.#open) this.wanted("connect");
   }
   /**
@@ -631,7 +631,7 @@ var SignIn = class {
    */
   wanted(reason) {
     this.#rest();
-    if (this.#stopped || this.#source === void 0) return;
+    if (this.stopped || this.#source === void 0) return;
     if (reason === "unavailable") this.#after(backoff(this.#failures++), reason);
     else this.#show(this.#ask(reason));
   }
@@ -645,7 +645,7 @@ var SignIn = class {
     this.#rest();
     this.#accepted = user !== null;
     this.#failures = 0;
-    if (expires === null || typeof this.#source !== "function" || this.#stopped) return;
+    if (expires === null || typeof this.#source !== "function" || this.stopped) return;
     const term = this.#term = {};
     this.#shower.time().then(
       (now) => {
@@ -672,11 +672,11 @@ var SignIn = class {
     const connection = this.#connection;
     const mine = () => connection && connection === this.#connection;
     asked.then(
-      (token) => mine() && this.#shower.show(this.#stopped ? null : token),
+      (token) => mine() && this.#shower.show(this.stopped ? null : token),
       (error) => {
         if (!mine()) return;
-        if (error instanceof Unauthorized || this.#stopped) {
-          this.#stopped = true;
+        if (error instanceof Unauthorized || this.stopped) {
+          this.stopped = true;
           this.#shower.none();
         } else {
           this.#shower.failed(error);
@@ -1543,6 +1543,7 @@ var Connector = class {
 };
 
 // src/api/client_hub.js
+var POLICY = 1008;
 var ClientHub = class {
   /** @type {Status} */
   status = "idle";
@@ -1565,6 +1566,8 @@ var ClientHub = class {
   #core;
   /** @type {Connector | undefined} */
   #connector;
+  /** Whether there is no connection because the server demands a user, and there is none until `connect`. */
+  #rests = false;
   /**
    * @param {string} url
    * @param {Options} options
@@ -1605,11 +1608,9 @@ var ClientHub = class {
    */
   connect(now) {
     if (this.status === "closed") throw closed();
+    if (now && (this.#connector || this.#rests)) this.#sign_in.resume();
     if (this.#connector) {
-      if (now) {
-        this.#sign_in.resume();
-        this.#connector.retry();
-      }
+      if (now) this.#connector.retry();
       return;
     }
     const { WebSocket = globalThis.WebSocket } = this.#options;
@@ -1620,16 +1621,18 @@ var ClientHub = class {
       opened: () => this.#sign_in.opened(),
       text: (text) => this.perform(core.receive_text(text)),
       lost: (closing, error) => {
+        this.#rests = !error && closing?.code === POLICY && this.#sign_in.stopped;
         this.#sign_in.lost();
         this.#begun = false;
         const effects = core.connection_lost(closing);
+        if (this.#rests) this.#connector?.close();
+        if (this.#rests || error) this.#connector = void 0;
         if (error) {
-          this.#connector = void 0;
           effects.push(...core.give_up(error));
           this.#on_connectivity(error);
         }
         const next = this.status === "connecting" ? "connecting" : "reconnecting";
-        this.perform(effects, error ? "idle" : next);
+        this.perform(effects, error ? "idle" : this.#rests ? "unauthenticated" : next);
       },
       tick: (limit) => this.perform(core.tick(limit)),
       probe: () => this.perform(core.probe()),

@@ -223,9 +223,9 @@ export class FakeWebSocket {
     return this.say(reply(tunnel, [], { errors: [[C, { code, message: "no" }]] }));
   }
 
-  drop() {
+  drop(closing = {}) {
     this.onerror?.({});
-    this.onclose?.({});
+    this.onclose?.(closing);
   }
 }
 

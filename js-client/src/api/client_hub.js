@@ -17,6 +17,9 @@ import { Connector } from "../net/connector.js";
 
 /** @typedef {{resolve: (data: unknown) => void, reject: (error: unknown) => void}} Ticket */
 
+/** The close code with which a server that demands a user ends a connection that has none. */
+const POLICY = 1008;
+
 /** Joins the core, which decides, and the connector, which acts: passes inputs in and performs effects. */
 export class ClientHub {
   /** @type {Status} */
@@ -40,6 +43,8 @@ export class ClientHub {
   #core;
   /** @type {Connector | undefined} */
   #connector;
+  /** Whether there is no connection because the server demands a user, and there is none until `connect`. */
+  #rests = false;
 
   /**
    * @param {string} url
@@ -83,11 +88,9 @@ export class ClientHub {
    */
   connect(now) {
     if (this.status === "closed") throw closed();
+    if (now && (this.#connector || this.#rests)) this.#sign_in.resume();
     if (this.#connector) {
-      if (now) {
-        this.#sign_in.resume();
-        this.#connector.retry();
-      }
+      if (now) this.#connector.retry();
       return;
     }
     const { WebSocket = globalThis.WebSocket } = this.#options;
@@ -101,16 +104,18 @@ export class ClientHub {
         /** @type {import("../protocol/requests.js").Closing=} */ closing,
         /** @type {SharedStateError=} */ error,
       ) => {
+        this.#rests = !error && closing?.code === POLICY && this.#sign_in.stopped;
         this.#sign_in.lost();
         this.#begun = false;
         const effects = core.connection_lost(closing);
+        if (this.#rests) this.#connector?.close();
+        if (this.#rests || error) this.#connector = undefined;
         if (error) {
-          this.#connector = undefined;
           effects.push(...core.give_up(error));
           this.#on_connectivity(error);
         }
         const next = this.status === "connecting" ? "connecting" : "reconnecting";
-        this.perform(effects, error ? "idle" : next);
+        this.perform(effects, error ? "idle" : this.#rests ? "unauthenticated" : next);
       },
       tick: (/** @type {number} */ limit) => this.perform(core.tick(limit)),
       probe: () => this.perform(core.probe()),

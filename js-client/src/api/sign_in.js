@@ -30,7 +30,7 @@ export class SignIn {
   #source;
   #shower;
   /** Whether nobody is signed in from now on, by choice. */
-  #stopped = false;
+  stopped = false;
   /** @type {Promise<Token> | undefined} while the function is asked */
   #asked;
   /** @type {Promise<Token> | undefined} what it answers for the present attempt */
@@ -57,7 +57,7 @@ export class SignIn {
     this.lost();
     this.#connection = {};
     this.#next = undefined;
-    if (typeof this.#source !== "function" || this.#stopped) return;
+    if (typeof this.#source !== "function" || this.stopped) return;
     this.#next = this.#ask("connect");
     this.#next.catch(() => {});
   }
@@ -65,7 +65,7 @@ export class SignIn {
   /** It has led to a connection, which begins once there is a token. */
   opened() {
     this.#open = true;
-    if (this.#stopped) this.#shower.show(null);
+    if (this.stopped) this.#shower.show(null);
     else if (typeof this.#source !== "function") this.#shower.show(this.#source);
     else this.#show(this.#next ?? this.#ask("connect"));
   }
@@ -79,14 +79,14 @@ export class SignIn {
 
   /** Nobody is signed in from now on. */
   stop() {
-    this.#stopped = true;
+    this.stopped = true;
     this.#rest();
   }
 
   /** Ask again, whatever came of it before, unless somebody is signed in. */
   resume() {
     if (this.#accepted) return;
-    this.#stopped = false;
+    this.stopped = false;
     if (this.#open) this.wanted("connect");
   }
 
@@ -97,7 +97,7 @@ export class SignIn {
    */
   wanted(reason) {
     this.#rest();
-    if (this.#stopped || this.#source === undefined) return;
+    if (this.stopped || this.#source === undefined) return;
     if (reason === "unavailable") this.#after(backoff(this.#failures++), reason);
     else this.#show(this.#ask(reason));
   }
@@ -112,7 +112,7 @@ export class SignIn {
     this.#rest();
     this.#accepted = user !== null;
     this.#failures = 0;
-    if (expires === null || typeof this.#source !== "function" || this.#stopped) return;
+    if (expires === null || typeof this.#source !== "function" || this.stopped) return;
     const term = (this.#term = {});
     this.#shower.time().then(
       (now) => {
@@ -141,11 +141,11 @@ export class SignIn {
     const connection = this.#connection;
     const mine = () => connection && connection === this.#connection;
     asked.then(
-      (token) => mine() && this.#shower.show(this.#stopped ? null : token),
+      (token) => mine() && this.#shower.show(this.stopped ? null : token),
       (error) => {
         if (!mine()) return;
-        if (error instanceof Unauthorized || this.#stopped) {
-          this.#stopped = true;
+        if (error instanceof Unauthorized || this.stopped) {
+          this.stopped = true;
           this.#shower.none();
         } else {
           this.#shower.failed(error);

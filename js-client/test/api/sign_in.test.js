@@ -353,6 +353,48 @@ describe("who has signed in", () => {
     });
 });
 
+describe("where the server demands a user, and there is none", () => {
+  in_a_page();
+
+  test("the client waits for connect() to knock again", async () => {
+    const { token, reasons } = tokens(new Unauthorized(), "one");
+    const { client, statuses } = make({ token });
+    client.connect();
+    FakeWebSocket.last.open();
+    await turn();
+    assert.equal(client.status, "unauthenticated");
+    FakeWebSocket.last.drop({ code: 1008, reason: "nobody has signed in" });
+    assert.equal(client.status, "unauthenticated");
+    assert.equal(client.next_attempt, undefined);
+    assert.equal(FakeWebSocket.made.length, 1);
+    client.connect();
+    FakeWebSocket.last.open();
+    await turn();
+    accept();
+    assert.deepEqual(shown(), ["one"]);
+    assert.deepEqual(reasons, ["connect", "connect"]);
+    assert.deepEqual(statuses.slice(-3), ["unauthenticated", "connecting", "connected"]);
+    FakeWebSocket.last.drop({ code: 1008, reason: "for another reason" });
+    assert.equal(client.status, "reconnecting");
+  });
+
+  test("what is asked for meanwhile is asked of the server, as nobody", async () => {
+    const { token } = tokens(new Unauthorized());
+    const { client } = make({ token });
+    client.connect();
+    FakeWebSocket.last.open();
+    await turn();
+    FakeWebSocket.last.drop({ code: 1008, reason: "nobody has signed in" });
+    const asked = client.get(C);
+    const socket = FakeWebSocket.last.open();
+    assert.equal(FakeWebSocket.made.length, 2);
+    assert.deepEqual(shown(), [null]);
+    const error = { code: "unauthenticated", message: "no", reason: "missing" };
+    socket.say(failure(socket.sent[0].tunnel, "no", { error }));
+    await assert.rejects(asked, { code: "unauthenticated" });
+  });
+});
+
 describe("signed out", () => {
   in_a_page();
 
