@@ -203,7 +203,7 @@ def decode_write(arg: Raw, limits: Limits) -> WriteMessage:
     check_number_of_ids(len(message.insert) + len(message.remove), limits)
     insert: dict[str, bytes] = {}
     bracketed: list[bytes] = []
-    fault: RequestError | None = None
+    fault: tuple[str, str] | None = None
     flat = 2 * limits.depth  # a text of this length cannot nest deeper
     for index, raw in enumerate(message.insert):
         text = bytes(raw)
@@ -215,7 +215,7 @@ def decode_write(arg: Raw, limits: Limits) -> WriteMessage:
             fault = item_fault(index, error)
             break
         if problem := id_problem(id, limits):
-            fault = bad_update(f"insert[{index}].id", problem)
+            fault = f"insert[{index}].id", problem
             break
         insert[id] = text
     if bracketed or fault is not None:
@@ -239,7 +239,10 @@ def _places(message: _Update) -> Places:
 
 
 def _check_items(
-    bracketed: Sequence[bytes], fault: RequestError | None, insert: Sequence[Raw], limits: Limits
+    bracketed: Sequence[bytes],
+    fault: tuple[str, str] | None,
+    insert: Sequence[Raw],
+    limits: Limits,
 ) -> None:
     """Check texts with many brackets all at once: one by one they would cost several times as much.
 
@@ -248,9 +251,9 @@ def _check_items(
     """
     if nests_deeper(b"".join(bracketed), limits.depth):
         index = next(n for n, raw in enumerate(insert) if nests_deeper(bytes(raw), limits.depth))
-        fault = bad_update(f"insert[{index}]", too_deep(limits))
+        fault = f"insert[{index}]", too_deep(limits)
     if fault is not None:
-        raise fault
+        raise bad_update(*fault)
 
 
 def _decode_update(arg: Raw) -> _Update:

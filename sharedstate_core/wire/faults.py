@@ -111,14 +111,14 @@ def update_fault(error: msgspec.ValidationError) -> RequestError:
     return bad_update(place, f"expected {'a string' if place.endswith(']') else 'an array'}")
 
 
-def item_fault(index: int | str, error: msgspec.ValidationError) -> RequestError:
-    """Return the error for the `id` of an inserted item, or for the item itself if it is not an object."""
+def item_fault(index: int | str, error: msgspec.ValidationError) -> tuple[str, str]:
+    """Return place and problem of the `id` of an inserted item, or of the item itself if it is not an object."""
     place = f"insert[{index}]"
     if "missing" in str(error):
-        return bad_update(f"{place}.id", "is missing")
+        return f"{place}.id", "is missing"
     if fault_place(error).endswith("id"):
-        return bad_update(f"{place}.id", "expected a string")
-    return bad_update(place, "expected an object")
+        return f"{place}.id", "expected a string"
+    return place, "expected an object"
 
 
 def too_deep(limits: Limits) -> str:

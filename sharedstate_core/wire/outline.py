@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from sharedstate_core.errors import RequestError
+from sharedstate_core.errors import RequestError, bad_update
 from sharedstate_core.json_faults import decoder_fault, fault_place
 
 from .faults import item_fault
@@ -90,7 +90,7 @@ def _check_items(insert: Raw, limits: Limits) -> None:
             number = len(_items.decode(insert))
         except msgspec.ValidationError as error:
             index = fault_place(error)[1:].partition("]")[0]
-            raise item_fault(index, error) from None
+            raise bad_update(*item_fault(index, error)) from None
         check_number_of_ids(number, limits)
 
 

@@ -170,7 +170,8 @@ async def test_a_handshake_that_is_not_ascii_is_tried_again(name: str) -> None:
                     head = head.replace(b"\r\n", f"\r\n{name}: \xe9\r\n".encode("latin-1"), 1)
                 served += 1
                 await stream.send(head)
-                await stream.receive()
+                while True:
+                    await stream.receive()
 
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
     url = f"ws://127.0.0.1:{listener.extra(anyio.abc.SocketAttribute.local_port)}"
