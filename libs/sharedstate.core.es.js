@@ -417,7 +417,7 @@ var Session = class {
    * longer than an answer may take.
    */
   get undecided() {
-    return this.held && !this.#gave_up && this.#age <= this.#limit;
+    return this.held && this.#age <= this.#limit;
   }
   /** @param {string | null | undefined} token @param {Effect[]} out */
   connection_opened(token, out) {

@@ -76,7 +76,7 @@ class Session:
 
         Not for longer than an answer may take.
         """
-        return self.is_held and not self._gave_up and self._age <= self._limit
+        return self.is_held and self._age <= self._limit
 
     # --- the connection ---------------------------------------------------------------------------
 

@@ -65,7 +65,7 @@ export class Session {
    * longer than an answer may take.
    */
   get undecided() {
-    return this.held && !this.#gave_up && this.#age <= this.#limit;
+    return this.held && this.#age <= this.#limit;
   }
 
   /** @param {string | null | undefined} token @param {Effect[]} out */
