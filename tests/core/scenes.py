@@ -76,6 +76,15 @@ def under_way(world: World, kind: type[E]) -> E:
     return operation.effect
 
 
+def turns(world: World, bound: int = 100) -> int:
+    """Give turns until none is asked for; return how many."""
+    for count in range(bound):
+        if world.server.next_wakeup() != world.now:
+            return count
+        world.turn()
+    raise AssertionError("it goes on and on")
+
+
 def put(world: World, client: int = 0, *ids: str, path: str = P, **rest: Any) -> Asked:
     """Let a client send an update that inserts these items, and the server receive it."""
     asked = world.clients[client].put(path, insert=[{"id": id} for id in ids], **rest)

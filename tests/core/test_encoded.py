@@ -24,8 +24,7 @@ from sharedstate_core.limits import LiveLimits
 from sharedstate_core.messages import PIECE_BYTES, pieces_of
 from sharedstate_core.testing import World, check_copies
 
-from .scenes import hear, put, say, text
-from .test_turns import turns
+from .scenes import hear, put, say, text, turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

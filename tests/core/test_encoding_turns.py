@@ -18,8 +18,8 @@ from sharedstate_core.testing import World, check_copies, check_requests
 from sharedstate_core.wire.encode import NO_NAMES, Part
 from tests.support.work import Work, counting
 
-from .scenes import PATH, P, changes, hear, put, say, stored, text, under_way, watching
-from .test_turns import IDS, LIMITS, SIZE, turns
+from .scenes import PATH, P, changes, hear, put, say, stored, text, turns, under_way, watching
+from .test_turns import IDS, LIMITS, SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

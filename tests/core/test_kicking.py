@@ -12,7 +12,7 @@ from sharedstate_core.rules.rules import Rules
 from sharedstate_core.testing import World
 from tests.support.work import LONG_TURN, work_of
 
-from .scenes import hear, say
+from .scenes import hear, say, turns
 
 ADMINS: Any = [
     {"path": "/a/items/*", "read": "user != null", "admin": True},
@@ -44,14 +44,6 @@ def kick(world: World, arg: Any, client: int = 0) -> Any:
     say(world, client)
     hear(world, client)
     return asked
-
-
-def turns(world: World) -> int:
-    count = 0
-    while world.server.next_wakeup() == world.now:
-        world.turn()
-        count += 1
-    return count
 
 
 def test_who_is_about_to_sign_in_as_the_user_does_not() -> None:

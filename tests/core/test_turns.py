@@ -22,7 +22,7 @@ from sharedstate_core.leftovers import FASTER
 from sharedstate_core.testing import World, check_copies, check_requests
 from tests.core.in_memory import Transport
 
-from .scenes import PATH, P, changes, hear, put, say, stored, text, under_way, watching
+from .scenes import PATH, P, changes, hear, put, say, stored, text, turns, under_way, watching
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,15 +59,6 @@ def loading(clients: int = 2, limits: Limits = LIMITS) -> World:
     hear(world)
     world.finish(under_way(world, Load).ticket)
     return world
-
-
-def turns(world: World, bound: int = 100) -> int:
-    """Give turns until none is asked for; return how many."""
-    for count in range(bound):
-        if world.server.next_wakeup() != world.now:
-            return count
-        world.turn()
-    raise AssertionError("it goes on and on")
 
 
 def test_no_input_looks_at_more_than_a_portion() -> None:
