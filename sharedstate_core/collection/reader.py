@@ -47,6 +47,10 @@ class Deferred(Generic[C]):
         return self._size
 
 
+def tell_nobody(out: list[Effect[C]]) -> None:
+    """Do nothing: what has ended, or been abandoned, has no author."""
+
+
 class Reader(Protocol[C]):
     """A reader, which may be slow.
 

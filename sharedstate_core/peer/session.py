@@ -18,7 +18,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Generic
 
-from sharedstate_core.collection.reader import Deferred, ReaderState
+from sharedstate_core.collection.reader import Deferred, ReaderState, tell_nobody
 from sharedstate_core.collection.subscribers import Subscription
 from sharedstate_core.collection.waiting_requests import REQUEST_BYTES
 from sharedstate_core.decisions.delivery import DELIVERY
@@ -187,7 +187,7 @@ class Session(Generic[C]):
             self._backlog.discard(subscription)
             self._backlog.add(subscription)
         self._examinations += 1
-        end = Deferred(partial(self._end_examination, done), _do_nothing, REQUEST_BYTES, 0)
+        end = Deferred(partial(self._end_examination, done), tell_nobody, REQUEST_BYTES, 0)
         self._backlog.defer(end)
         is_held = self._is_full or self._in_line
         if self._is_giving:
@@ -423,7 +423,3 @@ class Session(Generic[C]):
         if number <= limits.unanswered // 4 and size <= limits.held_bytes // 4:
             return "few"
         return "some"
-
-
-def _do_nothing(out: list[Effect[C]]) -> None:
-    """Tell nobody: what ends with the connection has no author."""

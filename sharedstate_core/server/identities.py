@@ -17,6 +17,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Generic, NamedTuple
 
+from sharedstate_core.collection.reader import tell_nobody
 from sharedstate_core.effects import Authenticate, C, Effect, Effects
 from sharedstate_core.errors import CLOSE_RESTARTED, CLOSE_SENT_AWAY, AuthReason
 from sharedstate_core.identity import NOBODY, Identity, unauthenticated
@@ -256,7 +257,7 @@ class Identities(Generic[C]):
             if session.identity.user is None:
                 self._new.pop(session, None)
                 self._await_user(session, out)
-            self._examine(session, _do_nothing, out)
+            self._examine(session, tell_nobody, out)
 
     # --- time -------------------------------------------------------------------------------------
 
@@ -310,7 +311,3 @@ class Identities(Generic[C]):
 
 def _close_for_good(session: Session[C], out: Effects[C]) -> None:
     session.close("signed out by the server", out, CLOSE_SENT_AWAY)
-
-
-def _do_nothing(out: Effects[C]) -> None:
-    """Tell nobody: no user has changed."""

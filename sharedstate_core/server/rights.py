@@ -85,6 +85,7 @@ class Rights(Generic[C]):
     def _put_in_force(self, access: Access | None) -> None:
         self._live.current = access
         self.are_limited = access is not None and access.limits_anybody
+        self._rules = None if access is None else access.rules
         self._known: OrderedDict[_Key, _Known] = OrderedDict()
 
     def change(self, access: Access | None) -> None:
@@ -112,7 +113,7 @@ class Rights(Generic[C]):
             RequestError: `unauthenticated` or `forbidden`.
         """
         self.admit(session)
-        rules = None if self._live.current is None else self._live.current.rules
+        rules = self._rules
         if rules is None or not segments:
             return
         identity = session.identity
@@ -132,10 +133,9 @@ class Rights(Generic[C]):
             RequestError: `unauthenticated` or `forbidden`.
         """
         self.admit(session)
-        rules = None if self._live.current is None else self._live.current.rules
-        if rules is None:
+        if self._rules is None:
             raise RequestError("forbidden", "there are no rules here that make anybody an admin")
-        if not rules.may_administer(session.identity.user):
+        if not self._rules.may_administer(session.identity.user):
             raise session.identity.denial("only admins of all collections may do this")
 
     def guard(self, author: Author[C], segments: Segments) -> None:
@@ -163,7 +163,7 @@ class Rights(Generic[C]):
             RequestError: `unauthenticated` or `forbidden`: it may do nothing.
         """
         self.admit(session)
-        if self._live.current is None or self._live.current.rules is None:
+        if self._rules is None:
             return None
         known = self._look_up(session, path)
         if known.permit is None:
@@ -176,9 +176,9 @@ class Rights(Generic[C]):
         key = identity, session.id, path
         known = self._known.get(key)
         if known is None:
-            assert self._live.current is not None and self._live.current.rules is not None  # noqa: S101, PT018  (the callers ask)
+            assert self._rules is not None  # noqa: S101  (the callers ask)
             permit = partial(self._permit, identity, session.id)
-            known = _Known(self._live.current.rules.entry(path), identity.user, permit)
+            known = _Known(self._rules.entry(path), identity.user, permit)
             self._known[key] = known
             if len(self._known) > KEPT:
                 self._known.popitem(last=False)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from sharedstate_core import AuthReason
 
@@ -87,6 +87,11 @@ class Voucher(Protocol):
     alive: bool
 
 
+def in_force(vouchers: Iterable[Voucher]) -> bool:
+    """Return whether all of these are."""
+    return all(each.alive for each in vouchers)
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Who somebody is.
@@ -104,4 +109,4 @@ class Identity:
     @property
     def is_vouched_for(self) -> bool:
         """Whether all of its vouchers are in force."""
-        return all(each.alive for each in self.vouchers)
+        return in_force(self.vouchers)

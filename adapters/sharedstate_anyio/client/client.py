@@ -9,7 +9,6 @@ import msgspec
 from sharedstate_core import (
     Condition,
     Cursor,
-    RequestError,
     parse_collection_path,
 )
 from sharedstate_core.arguments import check_number, expect
@@ -214,10 +213,7 @@ class Client(Generic[ItemT_co]):
             return loads(answer)
         if len(segments) != _COLLECTION_SEGMENTS:
             return values.loads(answer)
-        try:
-            texts = _texts.decode(answer)
-        except msgspec.DecodeError:
-            raise RequestError("bad_message", f"not a list of items: {answer[:100]!r}") from None
+        texts = values.decoded(answer, _texts.decode, "not a list of items")
         read = Reader(self._loads, path)
         return [read(bytes(text)) for text in texts]
 
@@ -240,11 +236,8 @@ class Client(Generic[ItemT_co]):
         while True:
             arg = msgspec.json.encode({"after": after, "limit": limit})
             answer = await self._hub.request("GET", path, arg)
-            try:
-                names = [name for name in _names.decode(answer) if name > after]
-            except msgspec.DecodeError:
-                problem = f"not a list of names: {answer[:100]!r}"
-                raise RequestError("bad_message", problem) from None
+            found = values.decoded(answer, _names.decode, "not a list of names")
+            names = [name for name in found if name > after]
             if (
                 not names
             ):  # also from a server that knows no pages, and has given all of them at once
@@ -264,10 +257,7 @@ class Client(Generic[ItemT_co]):
             RequestError, ConnectionLostError, ClosedError: as `Dataset.update`; `bad_message` if the answer is not one.
         """
         answer = await self._hub.request("PUT", "/kick", msgspec.json.encode({"user": user}))
-        try:
-            return msgspec.json.decode(answer, type=int)
-        except msgspec.DecodeError:
-            raise RequestError("bad_message", f"not a number: {answer[:100]!r}") from None
+        return values.decoded(answer, values.number, "not a number")
 
     async def update(
         self,

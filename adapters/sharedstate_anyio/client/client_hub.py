@@ -30,6 +30,7 @@ from sharedstate_core.client import (
 )
 from sharedstate_core.errors import CLOSE_POLICY
 
+from . import values
 from .changes import StatusChanges, UserChanges
 from .loop_affinity import LoopAffinity
 from .replica import Notifier, Replica
@@ -270,11 +271,8 @@ class ClientHub:
         """
         self.check_open()
         answer = await self._answer(*self._protocol.update(path, update, condition))
-        try:
-            return msgspec.json.decode(answer, type=int)
-        except msgspec.DecodeError:
-            problem = f"the server took the update, but returned no number of ids: {answer[:100]!r}"
-            raise RequestError("bad_message", problem) from None
+        problem = "the server took the update, but returned no number of ids"
+        return values.decoded(answer, values.number, problem)
 
     async def request(self, cmd: Literal["GET", "PUT"], path: str, arg: bytes = b"null") -> bytes:
         """Send a request; return the JSON text of the answer's data.

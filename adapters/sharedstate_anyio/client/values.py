@@ -21,6 +21,7 @@ else:
 Item: TypeAlias = dict[str, Any]
 """An item as it is read, unless `loads` makes something else from its JSON text."""
 
+T = TypeVar("T")
 ItemT = TypeVar("ItemT", default=Item)
 ItemT_co = TypeVar("ItemT_co", covariant=True, default=Item)
 """What `loads` makes from an item's JSON text."""
@@ -42,6 +43,27 @@ def loads(text: bytes) -> Any:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
         return json.loads(text.decode(), parse_int=_whole, parse_constant=_constant)
+
+
+def decoded(answer: bytes, decode: Callable[[bytes], T], problem: str) -> T:
+    """Return what a server has answered.
+
+    Args:
+        answer: its JSON text.
+        decode: returns its value, or raises `msgspec.DecodeError` if that is of the wrong kind.
+        problem: says so.
+
+    Raises:
+        RequestError: `bad_message`: it is of the wrong kind.
+    """
+    try:
+        return decode(answer)
+    except msgspec.DecodeError:
+        raise RequestError("bad_message", f"{problem}: {answer[:100]!r}") from None
+
+
+number: Final = msgspec.json.Decoder(int).decode
+"""Decodes an answer that is a whole number."""
 
 
 def check_loads(loads: object) -> None:

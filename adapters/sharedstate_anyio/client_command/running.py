@@ -9,6 +9,7 @@ import anyio
 
 from sharedstate_anyio.client import SharedStateError
 from sharedstate_anyio.entry import SIGNALLED
+from sharedstate_anyio.logs.first_error import first_error
 
 from .deleting import delete
 from .failures import FAILED, CommandError
@@ -62,7 +63,7 @@ async def _run(options: Namespace) -> int:
         tasks.cancel_scope.cancel()
     tally = options.tally
     if problem is not None:
-        first = _first(problem)
+        first = first_error(problem)
         in_doubt = isinstance(first, CommandError) and first.in_doubt
         so_far = tally and (tally.in_doubt() if in_doubt else str(tally))
         return _tell(first, f"; {so_far}" if so_far else "")
@@ -70,12 +71,6 @@ async def _run(options: Namespace) -> int:
         say(f"interrupted; {tally.at_least()}" if tally else "interrupted")
         return SIGNALLED + signum
     return status
-
-
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 def _tell(error: BaseException, so_far: str) -> int:

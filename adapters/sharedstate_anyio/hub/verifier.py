@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from sharedstate_anyio.auth import AuthRequest, Unauthenticated
+from sharedstate_anyio.auth.identity import in_force
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -72,7 +73,7 @@ class Verifier:
 
     async def _withdraw(self) -> None:
         for count, peer in enumerate(self._driver.server.users(), 1):
-            if not all(each.alive for each in peer.vouchers):
+            if not in_force(peer.vouchers):
                 self._driver.withdraw(peer, time.monotonic())
             if count % LOOKED_AT == 0:
                 await anyio.lowlevel.checkpoint()

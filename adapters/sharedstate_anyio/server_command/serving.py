@@ -19,6 +19,7 @@ from sharedstate_anyio.config.exposure import check_folders
 from sharedstate_anyio.config.listeners import override
 from sharedstate_anyio.entry import STDERR
 from sharedstate_anyio.logs.events import about
+from sharedstate_anyio.logs.first_error import first_error
 from sharedstate_anyio.net.listening import ListenError
 from sharedstate_anyio.ops import cautions, garbage, open_files
 from sharedstate_anyio.server import serve
@@ -95,7 +96,7 @@ def serve_command(console: Console, options: argparse.Namespace) -> None:
             backend_options=loop[1],
         )
     except Exception as error:
-        match _first(error):
+        match first_error(error):
             case ConfigurationError() as first:
                 refuse(console, first)
             case StorageError() as first:
@@ -202,9 +203,3 @@ def _reload(server: RunningServer, reread: Callable[[], Config]) -> None:
 def _allow_files(config: Config) -> None:
     open_files.allow(config.transport.connections)
     cautions.warn("few_open_files", open_files.fewer_than(config.transport.connections))
-
-
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
