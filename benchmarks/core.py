@@ -20,9 +20,9 @@ from sharedstate_core import (
     Server,
     Update,
 )
-from sharedstate_core.collection.encoded import Encoded
-from sharedstate_core.collection.loading import load
-from sharedstate_core.collection.notices import Audience, Notices
+from sharedstate_core.items.encoded import Encoded
+from sharedstate_core.items.loading import load
+from sharedstate_core.items.notices import Audience, Notices
 from sharedstate_core.leftovers import Leftovers
 from sharedstate_core.limits import LiveLimits
 from sharedstate_core.results import checked_load
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from sharedstate_core import Effect
-    from sharedstate_core.collection.replica import Replica
+    from sharedstate_core.items.replica import Replica
 
 EPOCH: Final = "epoch"
 PATH: Final = "/app/items/list"

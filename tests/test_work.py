@@ -253,4 +253,4 @@ def test_a_count_tells_where_it_was_made() -> None:
     work = work_of(world.settle)
     assert sum(work.places.values()) == work > 100
     assert repr(work).startswith(f"{int(work):,} units\n")
-    assert any(place.startswith("collection/notices.py:") for place in work.places)
+    assert any(place.startswith("items/notices.py:") for place in work.places)

@@ -20,10 +20,10 @@ from sharedstate_core.updates import Update
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
+    from sharedstate_core.items.replica import Replica
     from sharedstate_core.wire.decode import Places
 
     from .permit import Permit
-    from .replica import Replica
     from .waiting_requests import Put
 
 CHECKED_AT_ONCE: Final = 100

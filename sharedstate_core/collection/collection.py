@@ -23,12 +23,12 @@ from sharedstate_core.decisions.collection_step import COLLECTION_STEP, Asked, S
 from sharedstate_core.decisions.delivery import DELIVERY
 from sharedstate_core.effects import C, Commit, Doubt, Effect, Effects
 from sharedstate_core.errors import RequestError
+from sharedstate_core.items.replica import Replica
 from sharedstate_core.messages import SPLICED_BYTES
 
 from .author import abandon
 from .long_work import LongWork
 from .reader import Deferred
-from .replica import Replica
 from .waiting_requests import Get, QueuedRequest
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from sharedstate_core.effects import C, Effects
 
 if TYPE_CHECKING:
     from sharedstate_core.counters import Counters
+    from sharedstate_core.items.encoded import Encoded
     from sharedstate_core.leftovers import Leftovers
     from sharedstate_core.limits import Limits, LiveLimits
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.pending import Pending
 
-    from .encoded import Encoded
     from .permit import RulesVersion
     from .reader import Reader
     from .settled import Settled

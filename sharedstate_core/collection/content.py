@@ -5,21 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Generic
 
 from sharedstate_core.effects import C
+from sharedstate_core.items import applying, loading
 from sharedstate_core.storage import CommitResult, Committed, Cursor, Loaded
 
-from . import applying, loading
 from .freshness import Freshness
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sharedstate_core.items.applying import Applying
+    from sharedstate_core.items.loading import Loading
+    from sharedstate_core.items.replica import Replica
     from sharedstate_core.leftovers import Leftovers
     from sharedstate_core.storage import Write
     from sharedstate_core.updates import Update
-
-    from .applying import Applying
-    from .loading import Loading
-    from .replica import Replica
 
 COLLECTION_BYTES: Final = 4096
 ENTRY_BYTES: Final = 400

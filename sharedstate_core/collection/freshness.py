@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Final, Generic
 from sharedstate_core.effects import C
 
 if TYPE_CHECKING:
+    from sharedstate_core.items.replica import Replica
     from sharedstate_core.storage import Cursor
 
-    from .replica import Replica
     from .subscribers import Subscription
 
 PROBE_SECONDS: Final = 1.0

@@ -24,14 +24,14 @@ from .state import CollectionState
 from .waiting_requests import Get
 
 if TYPE_CHECKING:
+    from sharedstate_core.items.applying import Applying
+    from sharedstate_core.items.loading import Loading
+    from sharedstate_core.items.replica import Replica
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Cursor, Loaded
 
-    from .applying import Applying
     from .collection_host import CollectionHost
-    from .loading import Loading
     from .reader import Reader
-    from .replica import Replica
     from .waiting_requests import Put
 
 

@@ -17,11 +17,11 @@ from .waiting_requests import ID_BYTES, Get, Put, QueuedRequest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from sharedstate_core.items.replica import Replica
     from sharedstate_core.limits import LiveLimits
     from sharedstate_core.pending import Pending
 
     from .reader import Reader
-    from .replica import Replica
 
 CHANGES: Final = "what the rules look at keeps changing, at another server; nothing was applied"
 

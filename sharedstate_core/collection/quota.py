@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sharedstate_core.items.replica import Replica
     from sharedstate_core.limits import Limits
     from sharedstate_core.updates import Update
-
-    from .replica import Replica
 
 
 class Quota:

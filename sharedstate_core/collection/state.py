@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias
 
 from sharedstate_core.effects import C, Commit, Load
+from sharedstate_core.items.notices import Notices
 
 from .acknowledgements import Acknowledgements
 from .content import Content
-from .notices import Notices
 from .queue import Queue
 from .subscribers import Subscribers
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     from sharedstate_core.counters import Counters
     from sharedstate_core.effects import Effects
+    from sharedstate_core.items.encoded import Encoded
     from sharedstate_core.leftovers import Leftovers
     from sharedstate_core.limits import LiveLimits
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.pending import Pending
     from sharedstate_core.storage import Cursor
 
-    from .encoded import Encoded
     from .permit import RulesVersion
     from .settled import Settled
 

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sharedstate_core.counters import Counters
+    from sharedstate_core.items.notices import Audience, Notices
+    from sharedstate_core.items.replica import Replica
     from sharedstate_core.messages import Message
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Cursor
 
-    from .notices import Audience, Notices
     from .permit import RulesVersion
     from .reader import Reader
-    from .replica import Replica
 
 
 SUBSCRIPTION_BYTES: Final = 610

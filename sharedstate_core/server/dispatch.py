@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final, Generic, Literal
 from msgspec import UNSET, Raw
 
 from sharedstate_core.collection.author import abandon
-from sharedstate_core.collection.notices import Audience
 from sharedstate_core.collection.reader import Deferred
 from sharedstate_core.collection.subscribers import Subscription, subscription_size
 from sharedstate_core.collection.waiting_requests import Get, Put, QueuedRequest, put_size
@@ -23,6 +22,7 @@ from sharedstate_core.decisions.delivery import DELIVERY
 from sharedstate_core.effects import C, Effect, Effects
 from sharedstate_core.errors import RequestError
 from sharedstate_core.identity import public_id
+from sharedstate_core.items.notices import Audience
 from sharedstate_core.names import Paging
 from sharedstate_core.paths import CollectionPath, parse_collection_path, split_path
 from sharedstate_core.peer.request import Request

@@ -17,10 +17,10 @@ from sharedstate_core.collection.acknowledgements import answer_author
 from sharedstate_core.collection.collection import Collection
 from sharedstate_core.collection.collection_host import DEADLINES
 from sharedstate_core.collection.content import COLLECTION_BYTES
-from sharedstate_core.collection.encoded import Encoded
 from sharedstate_core.collection.permit import RulesVersion
 from sharedstate_core.effects import C, Effects
 from sharedstate_core.errors import RequestError
+from sharedstate_core.items.encoded import Encoded
 from sharedstate_core.leftovers import Leftovers
 from sharedstate_core.pending import Pending
 from sharedstate_core.timers import Timers

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sharedstate_core import Cursor, Limits, Loaded, Update
-from sharedstate_core.collection.encoded import AT_ONCE, Encoded
-from sharedstate_core.collection.notices import (
+from sharedstate_core.items.encoded import AT_ONCE, Encoded
+from sharedstate_core.items.notices import (
     CHANGE_BYTES,
     KEPT_BYTES,
     KEPT_CHANGES,
@@ -18,7 +18,7 @@ from sharedstate_core.collection.notices import (
     Audience,
     Notices,
 )
-from sharedstate_core.collection.replica import Replica
+from sharedstate_core.items.replica import Replica
 from sharedstate_core.leftovers import TEXTS, Leftovers
 from sharedstate_core.limits import LiveLimits
 from sharedstate_core.messages import PIECE_BYTES, pieces_of

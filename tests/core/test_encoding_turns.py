@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sharedstate_core import Commit, Cursor, Limits, Load, Loaded, Update
-from sharedstate_core.collection import encoding
-from sharedstate_core.collection.replica import Changes, Replica
+from sharedstate_core.items import encoding
+from sharedstate_core.items.replica import Changes, Replica
 from sharedstate_core.messages import PIECE_BYTES
 from sharedstate_core.testing import World, check_copies, check_requests
 from sharedstate_core.wire.encode import NO_NAMES, Part

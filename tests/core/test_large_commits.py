@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 from sharedstate_core import Commit, Limits, Load, Row, Server, Update
-from sharedstate_core.collection import applying
 from sharedstate_core.collection.queue import GROUP_BYTES
-from sharedstate_core.collection.replica import Replica
+from sharedstate_core.items import applying
+from sharedstate_core.items.replica import Replica
 from sharedstate_core.storage import CommitResult, Committed, Cursor, Loaded
 from sharedstate_core.testing import World, check_copies, check_requests
 from tests.support.work import LONG_TURN, work_of

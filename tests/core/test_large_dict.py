@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sharedstate_core import Loaded, Update, large_dict
-from sharedstate_core.collection import replica
+from sharedstate_core.items import replica
 from sharedstate_core.large_dict import PART, SHARD, LargeDict
 
 KEYS = st.integers(0, 40)

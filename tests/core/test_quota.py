@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sharedstate_core import Commit, Limits, Load, Loaded, Update, apply, parse_collection_path
 from sharedstate_core.collection.quota import Quota
-from sharedstate_core.collection.replica import Replica
+from sharedstate_core.items.replica import Replica
 from sharedstate_core.testing import World, check_copies, check_requests
 
 from .scenes import P, put, stored, under_way, watching

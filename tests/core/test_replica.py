@@ -20,8 +20,8 @@ from sharedstate_core import (
     Update,
     Write,
 )
-from sharedstate_core.collection import loading
-from sharedstate_core.collection.replica import Replica
+from sharedstate_core.items import loading
+from sharedstate_core.items.replica import Replica
 from sharedstate_core.results import checked_load
 from sharedstate_core.testing import MemoryStore
 from tests.support.work import work_of
@@ -40,7 +40,7 @@ def _number_of_items(request: pytest.FixtureRequest) -> Iterator[None]:
     """Both ways to keep items; the second begins at four of them."""
     with ExitStack() as stack:
         if request.param == "many":
-            stack.enter_context(patch("sharedstate_core.collection.replica.MANY", 3))
+            stack.enter_context(patch("sharedstate_core.items.replica.MANY", 3))
             stack.enter_context(patch.multiple("sharedstate_core.large_dict", PART=3, SHARD=2))
         yield
 
@@ -176,7 +176,7 @@ def test_an_id_comes_once(base: int | None, twice: bytes | None, many: int) -> N
     rows = [Row(f"i{n}", b"{}", 2, n, 2) for n in range(12)]
     again = Row("i1", twice, 0 if twice is None else 2, 0 if twice is None else 20, 2)
     known = Replica(Loaded("epoch-1", base or 0, 0, []))
-    with patch("sharedstate_core.collection.replica.MANY", many):
+    with patch("sharedstate_core.items.replica.MANY", many):
         loaded = Loaded("epoch-1", 2, 0, [*rows, again], base)
         with pytest.raises(LocalProtocolError, match="same id"):
             for _ in loading.load(loaded, None if base is None else known, 3):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sharedstate_core.collection.runs import Runs
+from sharedstate_core.items.runs import Runs
 from tests.support.work import Work, counting
 
 from .test_turns import NotedText

@@ -300,7 +300,7 @@ def test_the_next_load_begins_when_a_large_one_is_complete() -> None:
 def test_what_is_large_is_freed_by_turns(fate: str, many: int) -> None:
     with (
         patch.multiple("sharedstate_core.large_dict", PART=3, SHARD=2),
-        patch("sharedstate_core.collection.replica.MANY", many),
+        patch("sharedstate_core.items.replica.MANY", many),
     ):
         free_by_turns(fate)
 

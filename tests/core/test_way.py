@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from sharedstate_core import Commit, CommitResult, Committed, Load, Loaded, Row, Send, Server
-from sharedstate_core.collection.replica import Replica
+from sharedstate_core.items.replica import Replica
 from tests.core.way import PATH, UPDATE, core_way, counted
 
 if TYPE_CHECKING:
