@@ -19,6 +19,7 @@ def test_no_modules_import_one_another(package: str) -> None:
 CORE: Final = (
     "",
     "expressions",
+    "filters",
     "rules",
     "decisions",
     "wire",

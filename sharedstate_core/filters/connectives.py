@@ -1,0 +1,42 @@
+"""`&&`, `||` and `!` of any number of parts, as simple as they can be where an error is as good as false."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sharedstate_core.expressions.tree import Literal, Node, Unary, both, either
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+EVERYTHING: Final = Literal(True)
+"""What holds for every item."""
+
+NOTHING: Final = Literal(False)
+"""What holds for none."""
+
+
+def all_of(parts: Iterable[Node], *, negated: bool = False) -> Node:
+    """Return what is true if all parts are; or, `negated`, if one is: the parts are opposites, then."""
+    return _joined(parts, is_and=not negated)
+
+
+def any_of(parts: Iterable[Node], *, negated: bool = False) -> Node:
+    """Return what is true if one part is; or, `negated`, if all are: the parts are opposites, then."""
+    return _joined(parts, is_and=negated)
+
+
+def opposite(node: Node) -> Node:
+    """Return `!` of what is true or false, and never an error."""
+    return Unary("!", node)
+
+
+def _joined(parts: Iterable[Node], *, is_and: bool) -> Node:
+    decisive, neutral = (NOTHING, EVERYTHING) if is_and else (EVERYTHING, NOTHING)
+    distinct = dict.fromkeys(parts)
+    if decisive in distinct:
+        return decisive
+    distinct.pop(neutral, None)
+    if len(distinct) < 2:
+        return next(iter(distinct), neutral)
+    return both(tuple(distinct)) if is_and else either(tuple(distinct))

@@ -1,0 +1,159 @@
+"""What an index needs to find, for an item, the expressions that it may satisfy, without evaluating each of them.
+
+The law: if an expression is true of an item, one of its keys is found in the item. The opposite need not hold: what is
+found is evaluated, so a key may be found too often, never too rarely.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+
+from sharedstate_core.expressions.comparing import equal
+from sharedstate_core.expressions.specialiser import can_hold
+from sharedstate_core.expressions.tree import (
+    And,
+    Binary,
+    Choice,
+    Index,
+    ListOf,
+    MapOf,
+    Node,
+    Or,
+    Scalar,
+    Select,
+    Unary,
+)
+from sharedstate_core.expressions.tree import Literal as Constant
+
+from .members import ITEM, Path, is_scalar
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+Kind: TypeAlias = Literal["equal", "has"]
+
+MAX_KEYS: Final = 64
+"""Maximum number of keys of one expression: each is a place in the index."""
+
+
+class IndexKey(NamedTuple):
+    """Something that is easily looked up, and that holds for an item, or does not.
+
+    Attributes:
+        kind: `equal`: the member is the value. `has`: it is a list that contains the value, or an object with a member
+            of that name.
+        path: of the member.
+        value: the value. As keys of a dictionary, 1, 1.0 and true are the same: what is found there may be too much.
+    """
+
+    kind: Kind
+    path: Path
+    value: Scalar
+
+
+Keys: TypeAlias = "tuple[IndexKey, ...]"
+
+
+def keys_of(tree: Node) -> Keys | None:
+    """Return keys, each once, one of which holds for every item of which an expression over `item` is true.
+
+    Returns:
+        None if no such keys are known, or more than `MAX_KEYS`; an empty tuple if the expression is true of no item.
+    """
+    if not can_hold(tree):
+        return ()
+    match tree:
+        case And(parts=parts):
+            found = [keys for part in parts if (keys := keys_of(part)) is not None]
+            return min(found, key=len, default=None)
+        case Or(parts=parts):
+            return _union(map(keys_of, parts))
+        case Choice(condition=condition, yes=yes, no=no):
+            return _union((keys_of(And((condition, yes))), keys_of(no)))
+        case Select() | Index():
+            return _equal(tree, Constant(True))
+        case Unary(op="!", of=of):
+            return _equal(of, Constant(False))
+        case Binary(op="==", left=left, right=right):
+            return _equal(left, right)
+        case Binary(op="in", left=left, right=right):
+            return _contained(left, right)
+        case _:
+            return None
+
+
+def _equal(one: Node, other: Node) -> Keys | None:
+    """Return keys for the equality of two expressions."""
+    if isinstance(one, Constant):
+        one, other = other, one
+    if not isinstance(other, Constant):
+        return None
+    if isinstance(one, Constant):
+        return None if equal(one.value, other.value) else ()
+    path = _path_of(one)
+    return None if path is None else (IndexKey("equal", path, other.value),)
+
+
+def _contained(one: Node, several: Node) -> Keys | None:
+    match several:
+        case ListOf(items=items):
+            return _union(_equal(one, item) for item in items)
+        case MapOf(keys=names):
+            return _union(_equal(one, Constant(name)) for name in names)
+        case _:
+            return _held(one, several)
+
+
+def _held(one: Node, several: Node) -> Keys | None:
+    path = _path_of(several)
+    if path is None or not isinstance(one, Constant):
+        return None
+    return (IndexKey("has", path, one.value),)
+
+
+def _union(alternatives: Iterable[Keys | None]) -> Keys | None:
+    """Return the keys of all alternatives, if each has some and they are not too many."""
+    found: dict[IndexKey, None] = {}
+    for keys in alternatives:
+        if keys is None:
+            return None
+        found.update(dict.fromkeys(keys))
+        if len(found) > MAX_KEYS:
+            return None
+    return tuple(found)
+
+
+def _path_of(node: Node) -> Path | None:
+    """Return the path of a member of the item; None if an expression is something else."""
+    names: list[str] = []
+    while node != ITEM:
+        match node:
+            case Select(of=of, member=name) | Index(of=of, key=Constant(value=str(name))):
+                names.append(name)
+                node = of
+            case _:
+                return None
+    return tuple(reversed(names)) or None
+
+
+def values_at(item: Mapping[str, object], kind: Kind, path: Path) -> Collection[Scalar]:
+    """Return the values for which a key of this kind and path holds for an item.
+
+    Args:
+        item: as a JSON decoder returns it.
+        kind: that of the key.
+        path: that of the key.
+
+    Returns:
+        The scalars that are to be looked up; each can be a key of a dictionary. With kind `equal` at most one.
+    """
+    value: object = item
+    for name in path:
+        if not isinstance(value, dict) or name not in value:
+            return ()
+        value = value[name]
+    if kind == "equal":
+        return (value,) if is_scalar(value) else ()
+    if isinstance(value, list):
+        return {each for each in value if is_scalar(each)}
+    return value.keys() if isinstance(value, dict) else ()

@@ -1,0 +1,131 @@
+"""Random filters, items for them, and a model that evaluates the JSON of a filter itself, as PROTOCOL.md says."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any, Final
+
+from hypothesis import strategies as st
+
+from sharedstate_core.expressions.evaluator import Program
+
+if TYPE_CHECKING:
+    from sharedstate_core.expressions.tree import Node
+
+NONE: Final = object()
+ORDERS: Final = {"lt": operator.lt, "lte": operator.le, "gt": operator.gt, "gte": operator.ge}
+
+
+def model(where: dict[str, Any], item: dict[str, Any]) -> bool:
+    """Return whether a filter holds for an item."""
+    return all(_member(name, value, item) for name, value in where.items())
+
+
+def _member(name: str, value: Any, item: dict[str, Any]) -> bool:
+    if name == "and":
+        return all(model(each, item) for each in value)
+    if name == "or":
+        return any(model(each, item) for each in value)
+    if name == "not":
+        return not model(value, item)
+    found = _find(name, item)
+    tests = value if isinstance(value, dict) else {"eq": value}
+    return all(_test(test, each, found) for test, each in tests.items())
+
+
+def _find(name: str, item: Any) -> Any:
+    names = [name]
+    if name.startswith("/"):
+        names = [each.replace("~1", "/").replace("~0", "~") for each in name[1:].split("/")]
+    for each in names:
+        if not isinstance(item, dict) or each not in item:
+            return NONE
+        item = item[each]
+    return item
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    return bool(one == other)
+
+
+def _test(test: str, value: Any, found: Any) -> bool:
+    if test == "ne":
+        return not _test("eq", value, found)
+    if test == "exists":
+        return (found is not NONE) is value
+    if found is NONE:
+        return False
+    if test == "eq":
+        return _same(found, value)
+    if test == "in":
+        return any(_same(found, each) for each in value)
+    if test == "has":
+        return isinstance(found, list) and any(_same(each, value) for each in found)
+    if test == "prefix":
+        return isinstance(found, str) and found[: len(value)] == value
+    kind = str if isinstance(value, str) else (int, float)
+    if not isinstance(found, kind) or isinstance(found, bool):
+        return False
+    return bool(ORDERS[test](found, value))
+
+
+# --- filters and items that often have to do with one another ---
+
+MEMBERS: Final = ("room", "n", "tags", "geo", "a b", "in", "and", "/x", "")
+POINTERS: Final = ("/room", "/geo/lat", "/geo/a b/c", "/and", "/~1x", "/tags/0", "/", "/geo/~0")
+NUMBERS: Final = (0, 1, 2, -1, 1.0, 0.0, -0.0, 1.5, 2**53, 2.0**53, 2**53 + 1, 2**64, 1e300)
+STRINGS: Final = ("", "a", "b", "ab", "é", "\uffff", "😀", "geo", 'q"\\\n')
+SCALARS: Final = st.sampled_from([None, False, True, *NUMBERS, *STRINGS])
+ORDERED: Final = st.sampled_from([*NUMBERS, *STRINGS])
+TESTS: Final = st.one_of(
+    SCALARS,
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "eq": SCALARS,
+            "ne": SCALARS,
+            "lt": ORDERED,
+            "lte": ORDERED,
+            "gt": ORDERED,
+            "gte": ORDERED,
+            "in": st.lists(SCALARS, max_size=4),
+            "has": SCALARS,
+            "prefix": st.sampled_from(["", "a", "ab", "😀"]),
+            "exists": st.booleans(),
+        },
+    ).map(lambda tests: dict(list(tests.items())[:2])),
+)
+NAMES: Final = st.sampled_from([name for name in MEMBERS if name not in {"and", "/x"}])
+FILTERS: Final = st.recursive(
+    st.dictionaries(NAMES | st.sampled_from(POINTERS), TESTS, max_size=2),
+    lambda inner: st.one_of(
+        st.builds(lambda each: {"not": each}, inner),
+        st.builds(lambda each: {"or": each}, st.lists(inner, max_size=3)),
+        st.builds(lambda each: {"and": each}, st.lists(inner, max_size=3)),
+        st.builds(
+            lambda one, each, test: {"room": test, "not": one, "or": each},
+            inner,
+            st.lists(inner, max_size=2),
+            TESTS,
+        ),
+    ),
+    max_leaves=8,
+)
+VALUES: Final = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["lat", "a b", "c", "0", "~", "a", "geo"]), inner, max_size=2
+        )
+    ),
+    max_leaves=5,
+)
+ITEMS: Final = st.dictionaries(st.sampled_from(MEMBERS), VALUES, max_size=5)
+
+
+def holds(tree: Node, item: object) -> bool:
+    """Return whether an expression is true of an item."""
+    return Program(tree).evaluate({"item": item}) is True
