@@ -99,11 +99,14 @@ class _Specialiser:
             if isinstance(result, _Known):
                 values.append(result.value)
         if len(values) < len(results):
-            nodes = tuple(
-                self.node(each, part.at) for each, part in zip(results, parts, strict=True)
-            )
+            nodes: list[Node] = []
+            for result, part in zip(results, parts, strict=True):
+                try:
+                    nodes.append(self._tree(result, part.at))
+                except Fault as fault:
+                    return failure_at(part.at, fault)
             same = all(one is other for one, other in zip(nodes, parts, strict=True))
-            return _tidied(node if same else with_operands(node, nodes))
+            return _tidied(node if same else with_operands(node, tuple(nodes)))
         operation = operation_of(node)
         try:
             return _Known(operation(*values))
@@ -152,14 +155,18 @@ class _Specialiser:
 
     def node(self, result: _Result, place: Place) -> Node:
         """Return the tree of a result; that of a value which cannot become one fails."""
+        try:
+            return self._tree(result, place)
+        except Fault as fault:
+            return _failing(failure_at(place, fault))
+
+    def _tree(self, result: _Result, place: Place) -> Node:
+        """Return the tree of a result; what cannot become one raises `Fault`."""
         if isinstance(result, Node):
             return result
         if isinstance(result, Failure):
             return _failing(result)
-        try:
-            return self._quoted(result.value, place, 0)
-        except Fault as fault:
-            return _failing(failure_at(place, fault))
+        return self._quoted(result.value, place, 0)
 
     def _quoted(self, value: Value, place: Place, depth: int) -> Node:
         self._left -= 1
@@ -210,7 +217,7 @@ def _is_constant(node: Node) -> bool:
 def can_hold(node: Node) -> bool:
     """Return whether a residual may be true, as far as that is seen at once.
 
-    If not, the tree is false or fails, whatever the other names stand for; unless too much was known.
+    If not, it is false or fails, whatever the other names stand for; and so is the tree, unless too much was known.
     """
     match node:
         case Literal(value=value):

@@ -8,7 +8,7 @@ VALUES: Final = ("user", "item", "new", "now", "session")
 """What expressions may look at, beside the variables of the path and the names of `let`."""
 
 ALLOWED: Final[dict[str, frozenset[str]]] = {
-    "read": frozenset({"user"}),
+    "read": frozenset({"user", "item"}),
     "list": frozenset({"user"}),
     "admin": frozenset({"user"}),
     "insert": frozenset({"user", "new", "now", "session"}),
@@ -28,13 +28,13 @@ KEYS: Final = ("path", "let", "read", "write", *WRITES, "list", "admin", "stamp"
 """All keys."""
 
 _REASONS: Final = {
-    (
-        "read",
-        "item",
-    ): "a collection is readable as a whole or not at all: `read` cannot look at its items",
     ("insert", "item"): "before an insert there is no `item`",
     ("remove", "new"): "after a removal there is no `new` item",
+    ("read", "new"): "what may be read is what is stored: `item`",
     ("read", "now"): "what may be read cannot depend on the time",
+    ("read", "session"): "what may be read cannot depend on the session",
+    ("list", "item"): "names are listed whatever the items are",
+    ("admin", "item"): "who is an admin cannot depend on items",
     ("stamp", "item"): "a stamp cannot depend on items",
     ("stamp", "new"): "a stamp cannot depend on items",
 }

@@ -56,7 +56,8 @@ class Rules:
 
                 - `path`: the collections it decides on: `/app/service/collection`, with `*` or `{name}` (a variable)
                   for a segment or for a part of one.
-                - `read`, `insert`, `update`, `remove`: an expression, true or false; missing, it is denied.
+                - `read`, `insert`, `update`, `remove`: an expression, true or false; missing, it is denied. A
+                  `read` that looks at `item` lets each user see the items that it is true of, and no others.
                 - `write`: stands for each of `insert`, `update` and `remove` that is missing.
                 - `admin`: whether somebody is told why something is denied, and may list names where `list` is missing.
                 - `list`: whether the names of all collections that the path matches may be listed; it must end in `/*`
@@ -67,9 +68,9 @@ class Rules:
                   apart. No client sets any of them: see `Grant.stamped`.
 
                 Expressions look at `user` (null, or the claims with `id`), the variables of the path, `item` (what is
-                stored: update, remove), `new` (what would be: insert, update), `now` (seconds since the Unix epoch,
-                a double) and `session` (the public name of the session, a string); the last two not in `read`, `list`
-                and `admin`.
+                stored: read, update, remove), `new` (what would be: insert, update), `now` (seconds since the Unix
+                epoch, a double) and `session` (the public name of the session, a string); the last two not in `read`,
+                `list` and `admin`.
             place: of the list in the configuration, for errors.
 
         Raises:
@@ -152,11 +153,18 @@ class Match:
         self.variables = variables
 
     def may_read(self, user: User) -> bool:
-        """Return whether a user (None, or the claims with `id`) may read the whole collection."""
+        """Return whether a user (None, or the claims with `id`) may read all items there are and could be."""
         return self.entry.allows("read", {**self.variables, "user": user})
 
     def readable(self, user: User) -> Node:
-        """Return what is left of `read` for a user: the literal true, or else it is denied, since none reads items."""
+        """Return what is left of `read` for a user: an expression over `item`, true of what may be read.
+
+        It is the literal true for everything; for nothing, something of which `can_hold` says so. It fails, and nothing
+        may be read, where more than `MAX_QUOTED` values of the user would be part of it: a list of 10,000 groups, say.
+
+        Args:
+            user: None, or the claims with `id`.
+        """
         return specialise(self.entry.rules["read"].tree, {**self.variables, "user": user})
 
     @property

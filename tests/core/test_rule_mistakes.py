@@ -60,8 +60,8 @@ ANY: Final = "/*/*/{c}"
             "[0].read: column 1: unknown name `d`; known here: c, item, new",
         ),
         (
-            {"path": ANY, "read": "true || item.x == 1"},
-            "[0].read: column 9: a collection is readable as a whole or not at all: `read` cannot look",
+            {"path": ANY, "read": "true || new.x == 1"},
+            "[0].read: column 9: what may be read is what is stored: `item`",
         ),
         (
             {"path": ANY, "read": "now > 1.0"},
@@ -69,7 +69,7 @@ ANY: Final = "/*/*/{c}"
         ),
         (
             {"path": ANY, "read": "session == c"},
-            "[0].read: column 1: `session` is not known in `read`",
+            "[0].read: column 1: what may be read cannot depend on the session",
         ),
         (
             {"path": ANY, "insert": "item.x"},
@@ -94,6 +94,14 @@ ANY: Final = "/*/*/{c}"
         (
             {"path": "/a/b/x-*", "list": True},
             "[0].list: it is about all names, so the path must end",
+        ),
+        (
+            {"path": ANY, "list": "item.x"},
+            "[0].list: column 1: names are listed whatever the items are",
+        ),
+        (
+            {"path": ANY, "admin": "item.x"},
+            "[0].admin: column 1: who is an admin cannot depend on items",
         ),
         ({"path": ANY, "list": "c == 'x'"}, "[0].list: column 1: `c` is not known in `list`"),
         ({"path": ANY, "let": []}, "[0].let: expected an object, found a list"),

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from sharedstate_core import CollectionPath, parse_collection_path
+from sharedstate_core.expressions.bounds import MAX_QUOTED
+from sharedstate_core.expressions.printer import text_of
+from sharedstate_core.expressions.specialiser import can_hold
+from sharedstate_core.expressions.tree import Literal
 from sharedstate_core.rules.entry import Denied
 from sharedstate_core.rules.rules import Match, Rules
 
@@ -97,6 +101,34 @@ def test_who_may_read() -> None:
         False,
         False,
     ]
+
+
+@pytest.mark.parametrize(
+    ("read", "user", "left"),
+    [
+        ("item.by == user.id", ANN, 'item.by == "ann"'),
+        ("item.by == user.id", None, "null.error"),
+        ("item.open || user != null && item.by == user.id", None, "false || item.open"),
+        ("user.role == 'editor' || item.by == user.id", ANN, "true"),
+        ("user.role == 'editor' || item.by == user.id", BOB, 'item.by == "bob" || null.error'),
+        ("c == 'c' && item.room in user.rooms", ANN, 'item.room == "r1"'),
+        ("item.room in user.rooms", {"id": "x", "rooms": []}, "item.room in []"),
+        (True, None, "true"),
+        (False, ANN, "false"),
+        ("user == null", ANN, "false"),
+    ],
+)
+def test_which_items_may_be_read(read: object, user: Any, left: str) -> None:
+    found = match({"path": "/a/items/{c}", "read": read})
+    residual = found.readable(user)
+    assert text_of(residual) == left
+    assert found.may_read(user) is (residual == Literal(True))
+
+
+def test_whoever_has_too_many_claims_sees_nothing() -> None:
+    found = match({"path": "/*/*/*", "read": "item.room in user.rooms"})
+    assert can_hold(found.readable({"id": "ann", "rooms": ["r"] * (MAX_QUOTED - 1)}))
+    assert not can_hold(found.readable({"id": "ann", "rooms": ["r"] * MAX_QUOTED}))
 
 
 def test_who_may_write() -> None:

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from sharedstate_core import CollectionPath
 from sharedstate_core.expressions.evaluator import Program
 from sharedstate_core.expressions.parser import parse
+from sharedstate_core.expressions.specialiser import can_hold
+from sharedstate_core.expressions.tree import Literal
 from sharedstate_core.rules.faults import RulesError
 from sharedstate_core.rules.keys import KEYS
 from sharedstate_core.rules.patterns import Pattern
@@ -127,6 +129,32 @@ def test_a_grant_says_what_the_rule_does(
     if not grant.depends_on_item(new, now):
         assert denied["insert"] is denied["update"] is None
         assert grant.check_update({"id": "other", "n": 1}, new, now) is None
+
+
+READS: Final = (
+    "item.by == user.id",
+    "item.n in [1, 2] || user.role == 'admin'",
+    "user.id in item.by || item.n == size(user.rooms)",
+    "item.id in user.rooms || user == null",
+    "user != null && (user.role == 'admin' ? item.n > 1 : !(item.by == user.id))",
+    "user == null || item.n",
+)
+
+
+@given(st.sampled_from(READS), USERS, ITEMS)
+def test_what_may_be_read_is_what_the_rule_is_true_of(
+    text: str, user: Any, item: dict[str, Any]
+) -> None:
+    found = Rules.parse([{"path": "/*/*/*", "read": text}]).entry(CollectionPath("a", "b", "c"))
+    assert found is not None
+    residual = found.readable(user)
+    allowed = Program(parse(text)).evaluate({"user": user, "item": item}) is True
+    assert (Program(residual).evaluate({"item": item}) is True) is allowed
+    if found.may_read(user):
+        assert allowed
+        assert residual == Literal(True)
+    if not can_hold(residual):
+        assert not allowed
 
 
 @given(
