@@ -252,7 +252,7 @@ class Collection(LongWork[C]):
             self._defer(reader, out)
             return
         self._queue.take()
-        head.author.succeed(self._notices.items(replica), out, replica.cursor)
+        head.author.succeed(self._notices.whole(replica).items, out, replica.cursor)
 
     def _defer(self, reader: Reader[C], out: list[Effect[C]]) -> None:
         """Defer everything queued for a blocked reader."""

@@ -117,12 +117,14 @@ class Group(Generic[C]):
     """Subscribers in step that get identical messages.
 
     Attributes:
+        audience: the key of the group.
         cursor: the state they have been brought to.
     """
 
-    __slots__ = ("_connections", "_members", "cursor")
+    __slots__ = ("_connections", "_members", "audience", "cursor")
 
-    def __init__(self, cursor: Cursor) -> None:
+    def __init__(self, audience: Audience, cursor: Cursor) -> None:
+        self.audience = audience
         self.cursor = cursor
         self._members: dict[C, None] = {}
         self._connections: tuple[C, ...] | None = None
@@ -195,9 +197,10 @@ class Subscribers(Generic[C]):
         self._leave_old_groups()
         group = self._groups.get(audience)
         if group is None:
-            group = self._groups[audience] = Group(replica.cursor)
+            group = self._groups[audience] = Group(audience, replica.cursor)
         group.add(subscription.reader.connection)
         subscription.group = group
+        subscription.audience = group.audience  # so that there is one of it
         return messages
 
     def _leave_old_groups(self) -> None:

@@ -1,19 +1,18 @@
-"""Encoding by portions what is too much for one turn: all items of a replica, or what has changed in it.
+"""Encoding by portions what is too much for one turn: all items of a source, or what has changed in it.
 
-Nothing may change in the replica until it is done.
+Nothing may change in the source until it is done.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Generator, Sequence
-from itertools import accumulate, chain, islice
-from typing import TYPE_CHECKING, Final, TypeAlias
+from itertools import accumulate, islice
+from typing import TYPE_CHECKING, TypeAlias
 
 from sharedstate_core.wire.encode import NO_NAMES, Array, Part, encode_items
 
-from .replica import insertion, text_of
-from .runs import Runs
+from .source import TURN_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,96 +20,41 @@ if TYPE_CHECKING:
     from sharedstate_core.limits import Limits
     from sharedstate_core.messages import Items
 
-    from .replica import Entry, Replica
-
-TURN_BYTES: Final = 1024 * 1024
-"""Text that one turn encodes, about."""
-
+    from .source import Changes, Source
 
 Encoding: TypeAlias = Generator[None, None, Sequence[Part]]
 """Yields between portions, and returns the net change."""
 
 
-def is_large(replica: Replica, limits: Limits, *, removed: bool = False) -> bool:
-    """Return whether all items of a replica, or else what was `removed`, are too much for one turn."""
-    if removed and len(replica.tombstones) > limits.turn_items:
-        return True
-    return len(replica) > limits.turn_items or replica.bytes > TURN_BYTES
-
-
-class Recent:
-    """Tells since which versions little enough has changed for one turn; it looks no further back than it must.
+def encode(source: Source, since: int | None, limits: Limits, *, in_parts: bool) -> Encoding:
+    """Return the net change from version `since`, which the source reaches, or everything.
 
     Args:
-        replica: does not change meanwhile.
-        limits: say how much is too much.
-    """
-
-    def __init__(self, replica: Replica, limits: Limits) -> None:
-        self._newest = replica.newest()
-        self._entry = next(self._newest, None)
-        self._items = limits.turn_items
-        self._bytes = TURN_BYTES
-        versions = reversed(replica.tombstones.values())
-        self._removed = next(
-            islice(versions, limits.turn_items, None), 0
-        )  # one more than a turn takes
-
-    def covers(self, since: int) -> bool:
-        """Return whether the net change from version `since` is little enough."""
-        if self._removed > since:
-            return False
-        entry = self._entry
-        while entry is not None and entry.version > since:
-            if self._items < 1 or self._bytes < 1:
-                return False
-            self._items -= 1
-            self._bytes -= len(entry.text)
-            entry = self._entry = next(self._newest, None)
-        return True
-
-
-def encode(replica: Replica, since: int | None, limits: Limits, *, in_parts: bool) -> Encoding:
-    """Return the net change from version `since`, which the replica reaches, or everything.
-
-    Args:
-        replica: what is encoded.
+        source: what is encoded.
         since: the version; None for everything.
         limits: say how much one portion, and one part, may be.
         in_parts: whether the change is divided if it is large; otherwise it is one part.
     """
     base, remove = since or 0, Array()
-    if since is None:
-        texts = replica.each_text()
-    else:
-        gone = replica.removed_since(since)
-        while ids := list(islice(gone, limits.turn_items)):
-            remove.add_names(ids)
-            yield
-        changed: Runs[Entry] = Runs(insertion)
-        newest = replica.newest(since)
-        while entries := list(islice(newest, limits.turn_items)):
-            remove.add_names([entry.id for entry in entries if entry.removed > since])
-            changed.add(entries)
-            yield
-        each = changed.portions(limits.turn_items)
-        texts = map(text_of, chain.from_iterable(each))
-    arrays: list[Items] = []
-    array, part = Array(), 0
+    texts, places = yield from source.gather(since, remove, limits.turn_items)
+    arrays: list[tuple[Items, Items | None]] = []
+    array, at, part = Array(), Array(), 0
     for batch, is_last in _batches(texts, limits.turn_items):
         for some, size in _cut(batch, limits.part_bytes, part) if in_parts else [(batch, 0)]:
             if part >= limits.part_bytes:
-                arrays.append(array.end())
-                array, part = Array(), 0
+                arrays.append((array.end(), None if places is None else at.end()))
+                array, at, part = Array(), Array(), 0
             array.add_items(some)
+            if places is not None:
+                at.add_items(list(islice(places, len(some))))
             part += size
         if not is_last:
             yield
-    arrays.append(array.end())
+    arrays.append((array.end(), None if places is None else at.end()))
     removed, last = remove.end(), len(arrays) - 1
     return [
-        Part(base, NO_NAMES if n else removed, items, since is None and n == 0, n < last)
-        for n, items in enumerate(arrays)
+        Part(base, NO_NAMES if n else removed, items, since is None and n == 0, n < last, at)
+        for n, (items, at) in enumerate(arrays)
     ]
 
 
@@ -144,9 +88,18 @@ def _cut(texts: list[bytes], size: int, first: int) -> Iterator[tuple[list[bytes
 
 
 def divide(
-    texts: Sequence[bytes], remove: Items, base: int, part_bytes: int, *, reset: bool
+    changes: Changes, remove: Items, base: int, part_bytes: int, *, reset: bool
 ) -> Sequence[Part]:
-    """Return a net change, encoded at once, in parts that are not much larger than `part_bytes`."""
+    """Return a net change, encoded at once, in parts that are not much larger than `part_bytes`.
+
+    Args:
+        changes: what is set, and where.
+        remove: what is removed before.
+        base: the version from which it leads.
+        part_bytes: the size.
+        reset: whether it is everything.
+    """
+    texts, places = changes.insert, changes.at
     starts, size = [0], 0
     for index, text in enumerate(texts):
         if size >= part_bytes:
@@ -156,6 +109,7 @@ def divide(
     parts = []
     for start, end in zip(starts, [*starts[1:], None], strict=True):
         items = encode_items(texts[start:end])
+        at = None if places is None else encode_items(places[start:end])
         removed = remove if start == 0 else NO_NAMES
-        parts.append(Part(base, removed, items, reset and start == 0, end is not None))
+        parts.append(Part(base, removed, items, reset and start == 0, end is not None, at))
     return parts

@@ -17,8 +17,9 @@ The rules:
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import chain, islice
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -26,24 +27,20 @@ from sharedstate_core.errors import LocalProtocolError
 from sharedstate_core.large_dict import MANY, LargeDict
 from sharedstate_core.storage import Cursor
 
+from .recent import Recent
+from .runs import Runs
+from .source import TURN_BYTES, Changes
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from sharedstate_core.leftovers import Leftovers
+    from sharedstate_core.limits import Limits
     from sharedstate_core.storage import Loaded, Row
     from sharedstate_core.updates import Update
+    from sharedstate_core.wire.encode import Array
 
-
-class Changes(NamedTuple):
-    """The net change from one version to another.
-
-    Attributes:
-        remove: ids to remove; some may be unknown to the reader.
-        insert: item texts to set after that, in order.
-    """
-
-    remove: Sequence[str]
-    insert: Sequence[bytes]
+    from .source import Gathering
 
 
 class Entry(Struct, gc=False):
@@ -212,6 +209,38 @@ class Replica:
         live.sort(key=insertion)
         remove.extend(entry.id for entry in live if entry.removed > since)
         return Changes(remove, [entry.text for entry in live])
+
+    # --- as a source of notifications -------------------------------------------------------------
+
+    def is_large(self, limits: Limits, *, removed: bool = False) -> bool:
+        """Return whether all items, or else what was `removed`, are too much for one turn."""
+        if removed and len(self.tombstones) > limits.turn_items:
+            return True
+        return len(self) > limits.turn_items or self.bytes > TURN_BYTES
+
+    def extent(self, limits: Limits) -> Recent:
+        """Return what tells how much has changed."""
+        return Recent(self.newest(), reversed(self.tombstones.values()), limits)
+
+    def everything(self) -> Changes:
+        """Return all items."""
+        return Changes((), self.texts())
+
+    def gather(self, since: int | None, remove: Array, size: int) -> Gathering:
+        """Find by portions the net change from version `since`, which it reaches, or everything; see `Source`."""
+        if since is None:
+            return self.each_text(), None
+        gone = self.removed_since(since)
+        while ids := list(islice(gone, size)):
+            remove.add_names(ids)
+            yield
+        changed: Runs[Entry] = Runs(insertion)
+        newest = self.newest(since)
+        while entries := list(islice(newest, size)):
+            remove.add_names([entry.id for entry in entries if entry.removed > since])
+            changed.add(entries)
+            yield
+        return map(text_of, chain.from_iterable(changed.portions(size))), None
 
     def prune(self, keep: int) -> None:
         """Forget the oldest tombstones beyond `keep`, moving the horizon accordingly."""

@@ -222,6 +222,7 @@ class Part(Struct, frozen=True, eq=False):
         items: the items to set after that.
         reset: whether everything is removed before.
         more: whether another part follows.
+        at: a JSON array with the place of each item in the order; None if they go where insertion puts them.
     """
 
     base: int
@@ -229,15 +230,26 @@ class Part(Struct, frozen=True, eq=False):
     items: Items
     reset: bool = False
     more: bool = False
+    at: Items | None = None
 
 
-def encode_notification(path: str, part: Part, cursor: Cursor) -> Message:
+def encode_notification(
+    path: str, part: Part, cursor: Cursor, view: str = "", scope: str = ""
+) -> Message:
     """Return a notification whose last part leads to `cursor`.
+
+    Args:
+        path: the collection's path, as it was subscribed.
+        part: what has changed.
+        cursor: the state.
+        view: the name of the subscription; empty if it has none.
+        scope: names what the rules let the reader see of the collection; empty if they do not look at items.
 
     It is assembled by hand so that `remove` and `items` are copied only once, and not at all if they are long.
     """
-    remove, items = part.remove, part.items
-    head = b'{"type":"MESSAGE","cmd":"NOTIFY","path":%b,"data":{"remove":' % _encode(path)
+    remove, items, at = part.remove, part.items, part.at
+    named = b'%b,"view":%b' % (_encode(path), _encode(view)) if view else _encode(path)
+    head = b'{"type":"MESSAGE","cmd":"NOTIFY","path":%b,"data":{"remove":' % named
     middle = b',"insert":'
     tail = b',"reset":%b},"epoch":%b,"base":%d,"version":%d%b}' % (
         b"true" if part.reset else b"false",
@@ -246,6 +258,10 @@ def encode_notification(path: str, part: Part, cursor: Cursor) -> Message:
         cursor.version,
         b',"more":true' if part.more else b"",
     )
+    if scope:
+        tail = b'%b,"scope":%b}' % (tail[:-1], _encode(scope))
+    if at is not None:
+        return splice(head, remove, middle, items, tail[:-1] + b',"at":', at, b"}")
     if remove.size + items.size < SPLICED_BYTES:
         return b"".join((head, *remove.pieces, middle, *items.pieces, tail))
     return splice(head, remove, middle, items, tail)

@@ -10,9 +10,9 @@ from sharedstate_core import Cursor, Limits, Loaded, Update
 from sharedstate_core.items.encoded import AT_ONCE, Encoded
 from sharedstate_core.items.notices import (
     CHANGE_BYTES,
+    KEPT_AUDIENCES,
     KEPT_BYTES,
     KEPT_CHANGES,
-    KEPT_SPELLINGS,
     LARGE_BYTES,
     MESSAGE_BYTES,
     Audience,
@@ -38,7 +38,7 @@ LIMITS = LiveLimits(Limits(encoded_bytes=10_000_000, tombstones=100_000))
 
 def texts_of(notices: Notices) -> Iterator[bytes]:
     """Yield every text that is kept, some of them more than once."""
-    arrays: list[Items] = [notices._items] if notices._items else []
+    arrays: list[Items] = [notices._whole.items] if notices._whole else []
     messages: list[Message] = []
     for change in notices._changes.values():
         arrays += (array for part in change.parts for array in (part.remove, part.items))
@@ -90,7 +90,7 @@ def test_everything_that_is_kept_is_counted(length: int, part_bytes: int) -> Non
     notices = Notices(limits, encoded)
     ask(notices, replica, 3, [2 * VERSIONS, 2 * VERSIONS - 1, 0])
     check_count(encoded, [notices])
-    notices.items(replica)
+    notices.whole(replica)
     ask(notices, replica, 3, [5 * VERSIONS])  # nobody was ever there: it is told all
     check_count(encoded, [notices])
     replica.follow([Update(("1",))])
@@ -131,10 +131,10 @@ def test_long_items_are_counted_as_content_alone(*, by_turns: bool) -> None:
 def test_one_collection_keeps_a_few_changes_and_spellings() -> None:
     encoded, replica = Encoded(LIMITS, Leftovers(LIMITS)), changed()
     notices = Notices(LIMITS, encoded)
-    ask(notices, replica, KEPT_SPELLINGS + 10, [2 * VERSIONS])
+    ask(notices, replica, KEPT_AUDIENCES + 10, [2 * VERSIONS])
     (change, _) = notices._changes.values()
-    ask(notices, replica, 2 * KEPT_SPELLINGS + 10, [2 * VERSIONS])
-    assert len(change.messages) == KEPT_SPELLINGS
+    ask(notices, replica, 2 * KEPT_AUDIENCES + 10, [2 * VERSIONS])
+    assert len(change.messages) == KEPT_AUDIENCES
     ask(notices, replica, 1, range(VERSIONS, 3 * VERSIONS))
     assert len(notices._changes) <= KEPT_CHANGES + 1
     check_count(encoded, [notices])
@@ -209,7 +209,7 @@ def test_what_is_long_is_freed_by_turns(fate: str, *, in_parts: bool) -> None:
     }
     if fate == "changed":
         replica.follow([Update(("1",))])
-        notices.items(replica)
+        notices.whole(replica)
     else:
         for version in range(VERSIONS + 1, VERSIONS + 2 + KEPT_CHANGES):
             notices.messages(replica, audience, Cursor(EPOCH, version))
@@ -255,4 +255,4 @@ def test_what_lingers_keeps_its_text_for_those_who_come_back() -> None:
         world.settle()
         hear(world)
         (collection,) = world.server._registry.all()
-        assert collection._notices._items is not None
+        assert collection._notices._whole is not None

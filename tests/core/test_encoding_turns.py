@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from sharedstate_core import Commit, Cursor, Limits, Load, Loaded, Update
 from sharedstate_core.items import encoding
-from sharedstate_core.items.replica import Changes, Replica
+from sharedstate_core.items import replica as replica_module
+from sharedstate_core.items.replica import Replica
+from sharedstate_core.items.source import Changes
 from sharedstate_core.messages import PIECE_BYTES
 from sharedstate_core.testing import World, check_copies, check_requests
 from sharedstate_core.wire.encode import NO_NAMES, Part
@@ -265,7 +267,7 @@ def test_parts_are_the_same_by_turns(
     replica = Replica(Loaded(EPOCH, 1, 0, []))
     replica.follow([Update(insert={f"{n}": text for n, text in enumerate(texts)})])
     limits = Limits(turn_items=turn_items, part_bytes=part_bytes)
-    at_once = encoding.divide(texts, NO_NAMES, 0, part_bytes, reset=True)
+    at_once = encoding.divide(Changes((), texts), NO_NAMES, 0, part_bytes, reset=True)
     with patch.object(encoding, "TURN_BYTES", turn_bytes):
         for in_parts in (False, True):
             parts = taken(encoding.encode(replica, None, limits, in_parts=in_parts))
@@ -288,6 +290,7 @@ def taken(work: encoding.Encoding) -> Sequence[Part]:
 
 
 def test_large_texts_have_turns_however_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replica_module, "TURN_BYTES", 40)
     monkeypatch.setattr(encoding, "TURN_BYTES", 40)
     world = watching(2, "a", "b", "c", "d", limits=Limits(turn_items=100))
     put(world, 0, "z")

@@ -218,13 +218,13 @@ def test_nothing_is_kept_encoded_of_a_state_that_is_over() -> None:
         world.clients[client].ask("GET", P)
         world.settle()
     notices = world.server._registry._collections[PATH]._notices
-    assert notices._items
+    assert notices._whole
     assert notices._changes
     for client in range(2):
         world.block(client)
     elsewhere(world, "q")
     world.tell(PATH)
     world.carry_everything()
-    assert notices._items is None
+    assert notices._whole is None
     assert not notices._changes
     assert notices.bytes == world.server._registry.encoded.bytes == 0
