@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from math import isnan
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from .bounds import MAX_COMPARED
@@ -65,9 +66,19 @@ def contained(a: Value, b: Value) -> bool:
 
 
 def _listed(a: Value, items: list[Value]) -> bool:
-    """Return whether a list holds a value; Python finds those that may be it."""
+    """Return whether a list holds a value."""
+    if isinstance(a, list | dict):
+        return _holds_container(a, items)
+    is_bool = a.__class__ is bool
+    if a == 0 or a == 1:  # to Python, false and true are these
+        items = [each for each in items if (each.__class__ is bool) is is_bool]
+    return a in items and not (isinstance(a, float) and isnan(a))  # the same object is found
+
+
+def _holds_container(a: Value, items: list[Value]) -> bool:
+    """Return whether a list holds a list or a map; Python finds those that may be it."""
     at = -1
-    for _ in range(MAX_COMPARED // (100 if isinstance(a, list | dict) else 1)):
+    for _ in range(MAX_COMPARED // 100):
         try:
             at = items.index(a, at + 1)
         except ValueError:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from .operations import operation_of
 from .places import Failure, Place
-from .tree import And, Binary, Choice, ListOf, Literal, Name, Node, Or, Select, operands
+from .tree import And, Binary, Choice, ListOf, Literal, Name, Node, Or, Scalar, Select, operands
 from .values import NO_MEMBER, TOO_DEEP, Fault, Value, expected_bool, failure_at
 
 if TYPE_CHECKING:
@@ -72,12 +72,12 @@ def _closure(node: Node) -> Closure:
             return _member_of_given(name, member, node)
         case Binary(op="==", left=left, right=Literal(value=str(text))):
             return _is_text(left, text)
-        case Binary(op="in", left=left, right=ListOf(items=items)) if items and all(
-            isinstance(each, Literal) and isinstance(each.value, str) for each in items
+        case Binary(op="==", left=left, right=Literal(value=scalar)):
+            return _is_scalar(left, scalar)
+        case Binary(op="in", left=left, right=ListOf(items=items)) if all(
+            isinstance(each, Literal) for each in items
         ):
-            return _one_of(
-                left, frozenset(each.value for each in items if isinstance(each, Literal))
-            )
+            return _one_of(left, [each.value for each in items if isinstance(each, Literal)])
         case _:
             return _strict(node)
 
@@ -104,13 +104,30 @@ def _is_text(left: Node, text: str) -> Closure:
     return is_text
 
 
-def _one_of(left: Node, texts: frozenset[object]) -> Closure:
+def _is_scalar(left: Node, scalar: Scalar) -> Closure:
+    of, is_bool = _closure(left), isinstance(scalar, bool)
+
+    def is_scalar(values: Values) -> bool | Failure:
+        value = of(values)
+        if value.__class__ is Failure:
+            return value
+        return value == scalar and (value.__class__ is bool) is is_bool
+
+    return is_scalar
+
+
+def _one_of(left: Node, scalars: list[Scalar]) -> Closure:
     of = _closure(left)
+    bools = frozenset(each for each in scalars if isinstance(each, bool))
+    others = frozenset(each for each in scalars if not isinstance(each, bool))
 
     def one_of(values: Values) -> bool | Failure:
         value = of(values)
-        if value.__class__ is str:
-            return value in texts
+        kind = value.__class__
+        if kind is str or kind is int or kind is float or value is None:
+            return value in others
+        if kind is bool:
+            return value in bools
         return value if isinstance(value, Failure) else False
 
     return one_of

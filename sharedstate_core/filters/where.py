@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sharedstate_core.expressions.tree import Literal, Node
 
 MAX_TERMS: Final = 64
-"""Maximum number of tests and connectives of a filter."""
+"""Maximum number of tests and connectives of a filter. A test counts as often as its path has members."""
 
 MAX_DEPTH: Final = 16
 """Maximum number of `and`, `or` and `not` within one another."""
@@ -98,7 +98,7 @@ class _Reader:
         if not isinstance(tests, dict):
             raise given.unexpected(f"{ANY_SCALAR}, or an object of tests")
         if not tests:
-            self._count()
+            self._count(len(path))
         parts = (
             self._test(path, name, _inside(given, name, value), negated=negated)
             for name, value in tests.items()
@@ -107,7 +107,7 @@ class _Reader:
 
     def _test(self, path: Path, name: object, given: Given, *, negated: bool) -> Node:
         """Return the expression of one test, or of its opposite."""
-        self._count()
+        self._count(len(path))
         if name == "in":
             return is_one_of(path, self._literals(given), negated)
         test = TESTS.get(str(name))
@@ -122,13 +122,13 @@ class _Reader:
             raise self._too_many(f"{MAX_VALUES} values in its lists")
         return in_order({each.literal() for each in values})
 
-    def _count(self) -> None:
-        self._terms += 1
+    def _count(self, terms: int = 1) -> None:
+        self._terms += terms
         if self._terms > MAX_TERMS:
             raise self._too_many_terms()
 
     def _too_many_terms(self) -> RequestError:
-        return self._too_many(f"{MAX_TERMS} tests and connectives")
+        return self._too_many(f"{MAX_TERMS} tests and connectives (one of /a/b counts twice)")
 
     def _too_many(self, most: str) -> RequestError:
         return RequestError("too_many", f"{self._place}: a filter may have at most {most}")

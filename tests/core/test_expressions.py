@@ -250,8 +250,10 @@ def test_what_plus_makes_is_bounded() -> None:
 def test_what_is_compared_is_bounded() -> None:
     assert evaluate("a == b", a=[1] * 100_000, b=[2] * 100_000) is False
     assert "too large to compare" in evaluate("a == b", a=[1] * 100_000, b=[1.0] * 100_000)
-    assert "too large to compare" in evaluate("1 in a", a=[True] * 100_000)
+    assert "too large to compare" in evaluate("[1] in a", a=[[True]] * 100_000)
     assert evaluate("'x' in a", a=["y"] * 100_000 + ["x"]) is True
+    assert evaluate("1 in a", a=[True] * 100_000) is False
+    assert evaluate("1 in a", a=[True] * 100_000 + [1.0]) is True
 
 
 def test_values_that_nest_without_end_are_an_error() -> None:

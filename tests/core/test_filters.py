@@ -146,10 +146,15 @@ def test_how_large_a_filter_may_be() -> None:
         return {"or": [{"a": each} for each in range(count - 1)]}
 
     parse_where(many(MAX_TERMS), "where")
-    problem = f"a filter may have at most {MAX_TERMS} tests and connectives"
+    problem = (
+        f"a filter may have at most {MAX_TERMS} tests and connectives (one of /a/b counts twice)"
+    )
     assert refused(many(MAX_TERMS + 1)) == ("too_many", f"sub.where: {problem}")
     assert refused({f"m{each}": {} for each in range(1_000)})[0] == "too_many"
     assert refused({"and": [{}] * (MAX_TERMS + 1)})[0] == "too_many"
+    deep = [{"/a" * 8: {"exists": True, "ne": each}} for each in range(4)]
+    assert refused({"and": deep}) == refused(many(MAX_TERMS + 1))
+    parse_where({"and": deep[:3]}, "where")
     parse_where({"a": {"in": list(range(MAX_VALUES))}}, "where")
     assert refused({"a": {"in": [1] * 500}, "b": {"in": [1] * 501}}) == (
         "too_many",
