@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sharedstate_core.expressions.tree import Literal, Node, Unary, both, either
+from sharedstate_core.expressions.specialiser import can_hold
+from sharedstate_core.expressions.tree import And, Literal, Node, Or, Unary, both, either
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +30,22 @@ def any_of(parts: Iterable[Node], *, negated: bool = False) -> Node:
 def opposite(node: Node) -> Node:
     """Return `!` of what is true or false, and never an error."""
     return Unary("!", node)
+
+
+def simplified(tree: Node) -> Node:
+    """Return what is true exactly when an expression is, without those of its parts that do not matter for that.
+
+    It is `EVERYTHING`, or `NOTHING`, if that is seen at once.
+    """
+    if not can_hold(tree):
+        return NOTHING
+    match tree:
+        case And(parts=parts):
+            return all_of(map(simplified, parts))
+        case Or(parts=parts):
+            return any_of(map(simplified, parts))
+        case _:
+            return tree
 
 
 def _joined(parts: Iterable[Node], *, is_and: bool) -> Node:

@@ -9,6 +9,7 @@ import msgspec
 
 from sharedstate_core.expressions.explain import Step, explain
 from sharedstate_core.expressions.specialiser import specialise
+from sharedstate_core.filters.connectives import simplified
 
 from .faults import Faults, RuleFault, RulesError
 from .grant import Grant
@@ -159,13 +160,14 @@ class Match:
     def readable(self, user: User) -> Node:
         """Return what is left of `read` for a user: an expression over `item`, true of what may be read.
 
-        It is the literal true for everything; for nothing, something of which `can_hold` says so. It fails, and nothing
-        may be read, where more than `MAX_QUOTED` values of the user would be part of it: a list of 10,000 groups, say.
+        It is the literal true for everything, and the literal false for nothing, if that does not depend on items. What
+        would have more than `MAX_QUOTED` values of the user in it, such as a list of 10,000 groups, is true of nothing.
 
         Args:
             user: None, or the claims with `id`.
         """
-        return specialise(self.entry.rules["read"].tree, {**self.variables, "user": user})
+        known = {**self.variables, "user": user}
+        return simplified(specialise(self.entry.rules["read"].tree, known))
 
     @property
     def list_key(self) -> str:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sharedstate_core.errors import RequestError
+from sharedstate_core.expressions.evaluator import Program
 from sharedstate_core.expressions.parser import parse
 from sharedstate_core.expressions.printer import key_of, text_of
 from sharedstate_core.expressions.tree import Literal, size_and_depth
+from sharedstate_core.filters.connectives import simplified
 from sharedstate_core.filters.where import MAX_DEPTH, MAX_TERMS, MAX_VALUES, parse_where
 
+from .expression_trees import SAMPLES
 from .filter_samples import FILTERS, ITEMS, holds, model
+
+if TYPE_CHECKING:
+    from .expression_trees import Sample
 
 
 @given(FILTERS, st.lists(ITEMS, min_size=1, max_size=5))
@@ -31,6 +37,14 @@ def test_it_is_an_expression_that_can_be_written(where: Any) -> None:
     text = text_of(tree)
     if "18446744073709551616" not in text:  # of more than 64 bits: nobody can write it
         assert parse(text, names=["item"]) == tree
+
+
+@given(SAMPLES)
+def test_what_is_simplified_is_true_of_the_same(sample: Sample) -> None:
+    simple = simplified(sample.tree)
+    before = Program(sample.tree).evaluate(sample.values) is True
+    assert (Program(simple).evaluate(sample.values) is True) is before
+    assert simplified(simple) == simple
 
 
 def shuffled(value: Any, data: st.DataObject) -> Any:

@@ -14,8 +14,12 @@ from sharedstate_anyio.config.config import load_config
 from sharedstate_anyio.logs.formatting import printable
 from sharedstate_backends import ConfigurationError
 from sharedstate_core.errors import RequestError
+from sharedstate_core.expressions.evaluator import Program
 from sharedstate_core.expressions.places import Failure
-from sharedstate_core.expressions.tree import Name
+from sharedstate_core.expressions.printer import text_of
+from sharedstate_core.expressions.specialiser import specialise
+from sharedstate_core.expressions.tree import Name, names_of
+from sharedstate_core.filters.connectives import EVERYTHING, NOTHING
 from sharedstate_core.paths import CollectionPath, split_path
 from sharedstate_core.rules.entry import Denied
 
@@ -47,7 +51,7 @@ _NEEDED: Final[dict[str, tuple[str, ...]]] = {
     "remove": ("item",),
     "reset": ("item",),
 }
-"""The items that each action looks at; others look at none."""
+"""The items that each action looks at; others look at none, but for `read`, which may be asked of an item."""
 
 
 class Question(NamedTuple):
@@ -64,7 +68,8 @@ class Question(NamedTuple):
     @property
     def values(self) -> dict[str, Any]:
         """What a rule may look at."""
-        items = {key: getattr(self, key) for key in _NEEDED.get(self.action, ())}
+        keys = _NEEDED.get(self.action, () if self.item is None else ("item",))
+        items = {key: getattr(self, key) for key in keys}
         session = {} if self.session is None else {"session": self.session}
         return {"user": self.user, **session, "now": self.now, **items}
 
@@ -108,9 +113,26 @@ def explained(config: Config, question: Question, lines: list[str]) -> str | Non
         return f"no entry of rules matches {question.path}"
     lines.append(_decides(match))
     if question.action == "read":
-        lines += _steps(match, "read", question.values)
-        return None if match.may_read(question.user) else _why(match, "read")
+        return _read(match, question, lines)
     return _write(match, question, lines)
+
+
+def _read(match: Match, question: Question, lines: list[str]) -> str | None:
+    """Return why the item, or any, may not be read; None if it may, or some may."""
+    rule, values = match.entry.rules["read"], {**match.variables, **question.values}
+    lines += _steps(match, "read", question.values)
+    if question.item is not None and (denied := rule.check(values)) is not None:
+        return str(denied)
+    readable = match.readable(question.user)
+    if readable == NOTHING:
+        values.pop("item", None)
+        left = Program(specialise(rule.tree, values)).evaluate({})
+        if isinstance(left, Failure):
+            return str(Denied(rule.place, left.place, left.reason))
+        return _why(match, "read")
+    if question.item is None and readable != EVERYTHING:
+        lines.append(f"readable are the items of which this is true: {_cut(text_of(readable))}")
+    return None
 
 
 def _write(match: Match, question: Question, lines: list[str]) -> str | None:
@@ -170,13 +192,14 @@ def _steps(match: Match, key: str, values: Mapping[str, object]) -> Iterator[str
         return
     yield f"{rule.place}:"
     for step in match.explain(key, values):
-        if step.depth and isinstance(step.node, Name) and isinstance(step.value, dict):
-            continue  # such as `item`: whoever asks has given it
-        yield "  " * (step.depth + 1) + _step(step, rule.place)
+        unknown = "item" not in values and "item" in names_of(step.node)
+        if step.depth and isinstance(step.node, Name) and (unknown or isinstance(step.value, dict)):
+            continue  # such as `item`: whoever asks has given it, or not
+        yield "  " * (step.depth + 1) + _step(step, rule.place, unknown=unknown)
 
 
-def _step(step: Step, rule: str) -> str:
-    """Say where a part stands, what it is, and what it comes to."""
+def _step(step: Step, rule: str, *, unknown: bool) -> str:
+    """Say where a part stands, what it is, and what it comes to, which may depend on an item that is not known."""
     place = step.node.at
     where = (
         place.words if place.source.name in {rule, ""} else f"{place.source.name}, {place.words}"
@@ -184,12 +207,17 @@ def _step(step: Step, rule: str) -> str:
     value = step.value
     if not isinstance(value, Failure):
         return f"{where}: {place.excerpt} is {_shown(value)}"
+    if unknown:
+        return f"{where}: {place.excerpt} depends on the item"
     culprit = "" if value.place is place else f"{value.place.excerpt}: "
     return f"{where}: {place.excerpt} is an error: {culprit}{value.reason}"
 
 
 def _shown(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    return _cut(json.dumps(value, ensure_ascii=False))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 3]}..."
 
 
@@ -213,6 +241,8 @@ def _question(options: argparse.Namespace) -> Question:
         raise ConfigurationError("PATH", f"{problem}, found {options.path!r}")
     for key, what in (("item", "what is stored"), ("new", "what would be stored")):
         needed = key in _NEEDED.get(action, ())
+        if action == "read" and key == "item":
+            continue
         if needed is (getattr(options, key) is None):
             problem = (
                 f"is missing: {action} needs" if needed else f"leave it out: {action} needs not"

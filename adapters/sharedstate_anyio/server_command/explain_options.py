@@ -44,8 +44,8 @@ def explain_parser() -> argparse.ArgumentParser:
         "--item",
         type=_item,
         metavar="JSON",
-        help="what is stored: for update, remove, and reset, of which it is one of the items; "
-        "an id is made up if there is none",
+        help="what is stored: for update, remove, and reset, of which it is one of the items; for read, one that "
+        "may be read, or not (default: which may be read is told); an id is made up if there is none",
     )
     parser.add_argument(
         "--new",

@@ -9,6 +9,7 @@ import pytest
 
 from sharedstate_anyio import parse_config
 from sharedstate_anyio.server_command.main import main
+from sharedstate_core.expressions.bounds import MAX_QUOTED
 from tests.support.services.command import started
 from tests.support.services.servers import document, write_config
 from tests.support.tokens import SECRET
@@ -27,6 +28,12 @@ CHAT: list[dict[str, Any]] = [
         "stamp": {"insert": {"by": "user.id", "at": "now"}},
     },
     {"path": "/public/*/*", "read": True, "list": "user != null"},
+    {
+        "path": "/notes/items/*",
+        "let": {"mine": "item.by == user.id"},
+        "read": "user != null && (mine || item.room in user.rooms || user.role == 'admin')",
+    },
+    {"path": "/rooms/items/*", "read": "item.room in user.rooms"},
     {"path": "/*/mitems/*", "admin": "user.role == 'admin'", "insert": "new.n / new.of > 1"},
 ]
 
@@ -137,7 +144,7 @@ def test_an_error_says_where(explain: Any) -> None:
     new = '{"id": "m", "n": 1, "of": 0}'
     status, lines, _ = explain("insert", "/a/mitems/c", "--new", new)
     assert lines[-1] == (
-        "denied (unauthenticated): rules[2].insert, column 1: new.n / new.of: division by zero"
+        "denied (unauthenticated): rules[4].insert, column 1: new.n / new.of: division by zero"
     )
     status, lines, _ = explain("insert", "/a/mitems/c", "--new", '{"id": "m", "n": 2, "of": 1}')
     assert (status, lines[-1]) == (0, "allowed")
@@ -176,6 +183,61 @@ def test_verdicts(arguments: tuple[str, ...], verdict: str, explain: Any) -> Non
     assert errors == ""
     assert lines[-1] == verdict
     assert status == (0 if verdict == "allowed" else 1)
+
+
+def test_which_items_may_be_read(explain: Any) -> None:
+    read = CHAT[2]["read"]
+    status, lines, errors = explain("read", "/notes/items/n", *ANN)
+    assert (status, errors) == (0, "")
+    assert lines == [
+        "decided by rules[2]: /notes/items/*",
+        "rules[2].read:",
+        f"  column 1: {read} depends on the item",
+        "    column 1: user != null is true",
+        f"    column 18: {read[17:-1]} depends on the item",
+        "      rules[2].let.mine, column 1: item.by == user.id depends on the item",
+        "        rules[2].let.mine, column 1: item.by depends on the item",
+        '        rules[2].let.mine, column 12: user.id is "ann"',
+        "      column 26: item.room in user.rooms depends on the item",
+        "        column 26: item.room depends on the item",
+        '        column 39: user.rooms is ["r1"]',
+        "      column 53: user.role == 'admin' is an error: user.role: there is no such member",
+        "        column 53: user.role is an error: there is no such member",
+        'readable are the items of which this is true: item.by == "ann" || item.room == "r1"',
+        "allowed",
+    ]
+    admin = ("--user", '{"id": "eve", "role": "admin"}')
+    status, lines, _ = explain("read", "/notes/items/n", *admin)
+    assert (status, lines[-2:]) == (0, ['        column 53: user.role is "admin"', "allowed"])
+    status, lines, _ = explain("read", "/notes/items/n")
+    assert (status, lines[-1]) == (1, "denied (unauthenticated): rules[2].read: it is not true")
+
+
+def test_whether_an_item_may_be_read(explain: Any) -> None:
+    status, lines, errors = explain("read", "/notes/items/n", *ANN, *OF_ANN)
+    assert (status, lines[-1], errors) == (0, "allowed", "")
+    assert '        rules[2].let.mine, column 1: item.by is "ann"' in lines
+    status, lines, _ = explain("read", "/notes/items/n", *ANN, *OF_BOB)
+    assert (status, lines[-1]) == (
+        1,
+        "denied (forbidden): rules[2].read, column 26: item.room: there is no such member",
+    )
+    in_r1 = ("--item", '{"by": "bob", "room": "r1"}')
+    assert explain("read", "/notes/items/n", *ANN, *in_r1)[0] == 0
+    status, lines, _ = explain("read", "/chat/items/r1", *ANN, *OF_BOB)
+    assert (status, lines[-1]) == (0, "allowed"), "all may be read, and so this one"
+
+
+def test_too_many_claims_to_ask_each_item_for(explain: Any) -> None:
+    """As the server has it, though an item alone would be allowed."""
+    user = ("--user", json.dumps({"id": "x", "rooms": ["r"] * MAX_QUOTED}))
+    for item in ((), ("--item", '{"by": "x", "room": "r"}')):
+        status, lines, _ = explain("read", "/rooms/items/n", *user, *item)
+        assert status == 1
+        assert lines[-1] == (
+            "denied (forbidden): rules[3].read, column 14: user.rooms: "
+            "what is known is too large to become part of an expression"
+        )
 
 
 @pytest.mark.parametrize("path", ["/public/items", "/public", "/a/mitems", "/a", "/apps", "/chat"])
