@@ -1,4 +1,80 @@
 /*! SharedState client 0.2.0, BSD-2-Clause */
+declare const SharedStateError_base: new (...args: any[]) => Error & Details;
+/**
+ * @typedef {"bad_message" | "bad_path" | "bad_update" | "no_service" | "unauthenticated" | "forbidden" | "conflict"
+ *   | "too_large" | "too_many" | "unavailable" | "internal" | "connection_lost" | "closed" | "unreachable" | "sent_away"
+ *   | "released" | "bad_url" | "bad_option" | "refused" | "failed"} ErrorCode
+ */
+/**
+ * @typedef {object} Details members that some errors have
+ * @property {number} [close_code]
+ * @property {unknown} [outcome]
+ * @property {unknown} [reason]
+ * @property {unknown} [place]
+ * @property {unknown} [rule]
+ * @property {unknown} [retry_after]
+ * @property {unknown} [epoch]
+ * @property {unknown} [version]
+ */
+/**
+ * The only class of errors that this package creates.
+ *
+ * `code` is for programs, `message` for people. Codes of the server: `bad_message`,
+ * `bad_path`, `bad_update`, `no_service`, `unauthenticated`, `forbidden`, `conflict`, `too_large`,
+ * `too_many`, `unavailable`, `internal`. Codes of this client:
+ *
+ * - `connection_lost`: the request was sent, but the connection was lost before the answer came. Whether it took
+ *   effect is unknown (`outcome` is "unknown"); the dataset shows it once it is in sync again.
+ * - `too_large`: the server closed the connection because a message was too long for it; this request was the
+ *   longest unanswered one, and was not accepted. Or the parts of a dataset's snapshot exceed `max_snapshot`.
+ * - `closed`: the client was closed; the request was never sent.
+ * - `unreachable`: all attempts to connect that the option `retries` allows have failed; the request was never
+ *   sent. It is also reported, once, if the first two attempts fail: browsers do not say why.
+ * - `sent_away`: the server closed the connection with `close_code`, 4400 to 4499, and the client does not
+ *   reconnect; `message` is the server's reason. Requests that were not sent are rejected with it, and it is
+ *   reported.
+ * - `released`: the dataset was released before it was in sync, or was used after its release.
+ * - `too_many`: the queue of requests waiting for a connection is full; the request was not sent.
+ * - `bad_path`: refused before it was sent, for a reason that the server would give too; `bad_update` likewise, or
+ *   the update has an unknown member or a value that JSON cannot express; `message` names the place.
+ * - `bad_url`, `bad_option`: the constructor rejected its arguments (not in the lean core), or there is no WebSocket.
+ * - `bad_message`: the server broke the protocol (reported, never a reply), or does not answer.
+ * - `refused`: the server omitted a path from the subscriptions without a reason (level 1).
+ * - `failed`: the server refused a request without a code (level 1), and `message` is its reason; or the request
+ *   needs conditions or transactions, which level 1 does not have.
+ *
+ * Further members of the reply are copied: `outcome` ("unknown") with `unavailable`; `epoch` and
+ * `version`, the collection's current state, with `conflict`; `reason` with `unauthenticated`; `place`, where in an update
+ * the fault is, such as `insert[3]`; `rule`, for administrators; `retry_after`, seconds, with `too_many` where time helps.
+ */
+declare class SharedStateError extends SharedStateError_base {
+    /**
+     * @param {string} code what happened, for programs
+     * @param {string} message one sentence, for people
+     * @param {object} [members] further members to copy
+     * @param {ErrorOptions} [options] `cause`: what led to it
+     */
+    constructor(code: string, message: string, members?: object, options?: ErrorOptions);
+    code: ErrorCode$1;
+}
+/** To be thrown by the function `token`: nobody is signed in, and it is not asked again until `connect` is called. */
+declare class Unauthorized extends Error {
+}
+type ErrorCode$1 = "bad_message" | "bad_path" | "bad_update" | "no_service" | "unauthenticated" | "forbidden" | "conflict" | "too_large" | "too_many" | "unavailable" | "internal" | "connection_lost" | "closed" | "unreachable" | "sent_away" | "released" | "bad_url" | "bad_option" | "refused" | "failed";
+/**
+ * members that some errors have
+ */
+type Details = {
+    close_code?: number | undefined;
+    outcome?: unknown;
+    reason?: unknown;
+    place?: unknown;
+    rule?: unknown;
+    retry_after?: unknown;
+    epoch?: unknown;
+    version?: unknown;
+};
+
 /**
  * An item: a JSON object with an id.
  */
@@ -85,82 +161,6 @@ type Until$1 = {
      * ends it when it is aborted
      */
     signal?: AbortSignal | undefined;
-};
-
-declare const SharedStateError_base: new (...args: any[]) => Error & Details;
-/**
- * @typedef {"bad_message" | "bad_path" | "bad_update" | "no_service" | "unauthenticated" | "forbidden" | "conflict"
- *   | "too_large" | "too_many" | "unavailable" | "internal" | "connection_lost" | "closed" | "unreachable" | "sent_away"
- *   | "released" | "bad_url" | "bad_option" | "refused" | "failed"} ErrorCode
- */
-/**
- * @typedef {object} Details members that some errors have
- * @property {number} [close_code]
- * @property {unknown} [outcome]
- * @property {unknown} [reason]
- * @property {unknown} [place]
- * @property {unknown} [rule]
- * @property {unknown} [retry_after]
- * @property {unknown} [epoch]
- * @property {unknown} [version]
- */
-/**
- * The only class of errors that this package creates.
- *
- * `code` is for programs, `message` for people. Codes of the server: `bad_message`,
- * `bad_path`, `bad_update`, `no_service`, `unauthenticated`, `forbidden`, `conflict`, `too_large`,
- * `too_many`, `unavailable`, `internal`. Codes of this client:
- *
- * - `connection_lost`: the request was sent, but the connection was lost before the answer came. Whether it took
- *   effect is unknown (`outcome` is "unknown"); the dataset shows it once it is in sync again.
- * - `too_large`: the server closed the connection because a message was too long for it; this request was the
- *   longest unanswered one, and was not accepted. Or the parts of a dataset's snapshot exceed `max_snapshot`.
- * - `closed`: the client was closed; the request was never sent.
- * - `unreachable`: all attempts to connect that the option `retries` allows have failed; the request was never
- *   sent. It is also reported, once, if the first two attempts fail: browsers do not say why.
- * - `sent_away`: the server closed the connection with `close_code`, 4400 to 4499, and the client does not
- *   reconnect; `message` is the server's reason. Requests that were not sent are rejected with it, and it is
- *   reported.
- * - `released`: the dataset was released before it was in sync, or was used after its release.
- * - `too_many`: the queue of requests waiting for a connection is full; the request was not sent.
- * - `bad_path`: refused before it was sent, for a reason that the server would give too; `bad_update` likewise, or
- *   the update has an unknown member or a value that JSON cannot express; `message` names the place.
- * - `bad_url`, `bad_option`: the constructor rejected its arguments (not in the lean core), or there is no WebSocket.
- * - `bad_message`: the server broke the protocol (reported, never a reply), or does not answer.
- * - `refused`: the server omitted a path from the subscriptions without a reason (level 1).
- * - `failed`: the server refused a request without a code (level 1), and `message` is its reason; or the request
- *   needs conditions or transactions, which level 1 does not have.
- *
- * Further members of the reply are copied: `outcome` ("unknown") with `unavailable`; `epoch` and
- * `version`, the collection's current state, with `conflict`; `reason` with `unauthenticated`; `place`, where in an update
- * the fault is, such as `insert[3]`; `rule`, for administrators; `retry_after`, seconds, with `too_many` where time helps.
- */
-declare class SharedStateError extends SharedStateError_base {
-    /**
-     * @param {string} code what happened, for programs
-     * @param {string} message one sentence, for people
-     * @param {object} [members] further members to copy
-     * @param {ErrorOptions} [options] `cause`: what led to it
-     */
-    constructor(code: string, message: string, members?: object, options?: ErrorOptions);
-    code: ErrorCode$1;
-}
-/** To be thrown by the function `token`: nobody is signed in, and it is not asked again until `connect` is called. */
-declare class Unauthorized extends Error {
-}
-type ErrorCode$1 = "bad_message" | "bad_path" | "bad_update" | "no_service" | "unauthenticated" | "forbidden" | "conflict" | "too_large" | "too_many" | "unavailable" | "internal" | "connection_lost" | "closed" | "unreachable" | "sent_away" | "released" | "bad_url" | "bad_option" | "refused" | "failed";
-/**
- * members that some errors have
- */
-type Details = {
-    close_code?: number | undefined;
-    outcome?: unknown;
-    reason?: unknown;
-    place?: unknown;
-    rule?: unknown;
-    retry_after?: unknown;
-    epoch?: unknown;
-    version?: unknown;
 };
 
 /** @import { Changes } from "./changes.js" */

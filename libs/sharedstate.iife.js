@@ -86,6 +86,20 @@ var SHAREDSTATE = (() => {
   }
   var is_plain = (item) => ({}).toString.call(item) === "[object Object]" && !item.toJSON;
 
+  // src/protocol/views.js
+  var FEATURES = { where: "where", last: "last", fields: "fields", before: "last" };
+  var exceeds = (asked, known) => Object.entries(FEATURES).some(
+    ([name, feature]) => asked?.[name] !== void 0 && !known.includes(feature)
+  );
+  var is_filtered = (asked) => exceeds(asked, []);
+  var filter_fault = (asked, known) => known && exceeds(asked, known) ? knows_no_filters() : void 0;
+  var knows_no_filters = () => new SharedStateError("failed", "the server knows no filters");
+  var key_of = (path, view) => (
+    /** @type {string} */
+    view == null ? path : `${path}
+${view}`
+  );
+
   // src/protocol/messages.js
   function encode_request(cmd, path, arg, tunnel) {
     return JSON.stringify({ type: "REQUEST", cmd, path, arg, tunnel });
@@ -101,14 +115,14 @@ var SHAREDSTATE = (() => {
     if (message.type === "REPLY") return reply(message);
     const cmd = message.type === "MESSAGE" && message.cmd;
     if (cmd === "NOTIFY") return notification(message, text.length);
-    const { path, data, error, reason } = message;
-    if (cmd === "END") return { kind: "end", path, error: members(error) };
+    const { path, view, data, error, reason } = message;
+    if (cmd === "END") return { kind: "end", path, view, error: members(error) };
     if (cmd !== "SESSION") return void 0;
     const { user, expires } = members(data);
     return { kind: "session", user, expires, reason };
   }
   function reply(message) {
-    const { tunnel, data, error, errors, epoch, version: version2 } = message;
+    const { tunnel, data, error, errors, epoch, version: version2, at, more } = message;
     return {
       kind: "reply",
       tunnel,
@@ -116,18 +130,32 @@ var SHAREDSTATE = (() => {
       data,
       // A conflict has the current state beside `error`; the application finds it in the error.
       error: { epoch, version: version2, ...members(error) },
-      errors
+      errors,
+      at: are_places(
+        at,
+        /** @type {any} */
+        data?.length
+      ) ? at : void 0,
+      more: more === true
     };
   }
-  function notification({ path, data, epoch, base, version: version2, more }, size) {
+  function notification({ path, view, data, scope, epoch, base, version: version2, more, at }, size) {
     const { remove = [], insert = [], reset } = members(data);
     const are = (type, ...values) => values.every((value) => value == null || typeof value === type);
-    const well = typeof path === "string" && is_object(data) && are("string", epoch) && are("number", base, version2) && are("boolean", reset, more) && Array.isArray(remove) && remove.every((id) => typeof id === "string") && Array.isArray(insert) && insert.every((item) => typeof item?.id === "string");
-    if (!well) return malformed("a member of the wrong type", path);
+    const well = typeof path === "string" && is_object(data) && are("string", view, scope, epoch) && are("number", base, version2) && are("boolean", reset, more) && Array.isArray(remove) && remove.every((id) => typeof id === "string") && Array.isArray(insert) && insert.every((item) => typeof item?.id === "string") && (at == null || are_places(at, insert.length));
+    if (!well) return malformed("a member of the wrong type", path, view);
     return {
       kind: "notification",
       path,
-      update: { remove, insert, reset: reset === true },
+      view: (
+        /** @type {string | undefined} */
+        view ?? void 0
+      ),
+      update: { remove, insert, reset: reset === true, at: at ?? void 0 },
+      scope: (
+        /** @type {string | undefined} */
+        scope ?? void 0
+      ),
       epoch: (
         /** @type {string | undefined} */
         epoch ?? void 0
@@ -144,11 +172,11 @@ var SHAREDSTATE = (() => {
       size
     };
   }
-  var malformed = (reason, path) => ({ kind: "malformed", reason, path });
-  var by_path = (list2) => new Map(Array.isArray(list2) ? (
-    /** @type {any} */
-    list2.filter(Array.isArray)
-  ) : []);
+  var malformed = (reason, path, view) => ({ kind: "malformed", reason, path, view });
+  var are_places = (at, count) => Array.isArray(at) && at.length === count && at.every((each) => Array.isArray(each) && each.length === 2 && each.every(Number.isInteger));
+  var by_key = (list2, view_of) => new Map(
+    Array.isArray(list2) ? list2.filter(Array.isArray).map((each) => [key_of(each[0], view_of(each)), each[1]]) : []
+  );
   var members = (value) => is_object(value) ? value : {};
   function is_object(value) {
     return typeof value === "object" && value !== null && !Array.isArray(value);
@@ -310,7 +338,14 @@ var SHAREDSTATE = (() => {
 
   // src/protocol/effects.js
   var send_text = (text) => ({ kind: "send_text", text });
-  var settled = (ticket, error, data) => ({ kind: "settled", ticket, error, data });
+  var settled = (ticket, error, { data, at, more = false } = {}) => ({
+    kind: "settled",
+    ticket,
+    error,
+    data,
+    at,
+    more
+  });
   var fault = (reason, fatal) => ({
     kind: "fault",
     error: new SharedStateError("bad_message", reason),
@@ -370,7 +405,7 @@ var SHAREDSTATE = (() => {
       if (full && (!this.connected || this.held))
         error ??= new SharedStateError("too_many", "not connected, or not signed in; queue full");
       if (error) return [settled(ticket, error)];
-      this.#waiting.push({ tunnel, ticket, text, age: 0 });
+      this.#waiting.push({ tunnel, ticket, text, filtered: is_filtered(arg), age: 0 });
       this.#waiting_length += text.length;
       return this.#fill([]);
     }
@@ -435,7 +470,10 @@ var SHAREDSTATE = (() => {
       const request = this.sent.get(reply2.tunnel);
       if (!request) return;
       this.sent.delete(reply2.tunnel);
-      out.push(settled(request.ticket, reply2.ok ? void 0 : error_of(reply2), reply2.data));
+      let error;
+      if (!reply2.ok) error = error_of(reply2);
+      else if (request.filtered && !reply2.at) error = knows_no_filters();
+      out.push(settled(request.ticket, error, reply2));
       if (this.sent.size <= this.#window / 2) this.#fill(out);
     }
     get #window() {
@@ -474,6 +512,8 @@ var SHAREDSTATE = (() => {
     #key;
     /** @type {Bounds} what the server takes, as far as it has said */
     bounds = {};
+    /** @type {readonly unknown[] | undefined} what it can do beyond level 2; undefined: not known on this connection */
+    features;
     /** Whether the application's requests wait for a token to be accepted. */
     held = false;
     /** Whether the server has said anything on this connection. */
@@ -509,15 +549,20 @@ var SHAREDSTATE = (() => {
     get undecided() {
       return this.held && this.#age <= this.#limit;
     }
-    /** @param {string | null | undefined} token @param {Effect[]} out */
-    connection_opened(token, out) {
+    /**
+     * @param {string | null | undefined} token
+     * @param {boolean} needed whether a server without sessions would be of no use
+     * @param {Effect[]} out
+     */
+    connection_opened(token, needed, out) {
       this.#connected = true;
       this.heard = this.#again = this.#gave_up = false;
       if (token === null) this.#sign_out();
-      const avoid = this.#avoid && token === void 0;
+      const avoid = this.#avoid && token === void 0 && !needed;
       this.#avoid = false;
       this.held = !!this.#key && typeof token === "string";
       this.#token = token;
+      this.features = void 0;
       if (!avoid) this.#ask(out);
     }
     connection_lost() {
@@ -552,11 +597,17 @@ var SHAREDSTATE = (() => {
       const arg = { key: this.#key, token: this.#token };
       out.push(send_text(encode_request("PUT", "/session", arg, tunnel)));
     }
-    /** The server has answered what was asked later: it knows no sessions, if it has not answered. */
+    /**
+     * The server has answered what was asked later: it knows no sessions, if it has not answered.
+     *
+     * @returns {boolean} whether that is news
+     */
     overtaken() {
-      if (!this.#unanswered || this.#known) return;
-      this.#unanswered = void 0;
+      if (!this.#unanswered || this.#known || this.features) return false;
+      this.features = [];
+      if (this.held) this.#unanswered = void 0;
       this.held = false;
+      return true;
     }
     /**
      * @param {Reply} reply
@@ -591,13 +642,14 @@ var SHAREDSTATE = (() => {
       return refusal;
     }
     /** @param {Record<string, any>} data @param {Effect[]} out */
-    #accepted({ limits, user, expires }, out) {
+    #accepted({ limits, features, user, expires }, out) {
       this.#known = true;
       const id = user_of(user)?.id;
       if (id && this.#user && id !== this.#user) this.#refusal = gone();
       this.#user = id ?? this.#user;
       this.#again = this.#gave_up = this.held = false;
       this.bounds = bounds_of(limits);
+      this.features = Array.isArray(features) ? features : [];
       out.push(identified(user, expires));
     }
     /** @param {Reply} reply @param {Effect[]} out */
@@ -609,6 +661,7 @@ var SHAREDSTATE = (() => {
       if (typeof this.#token !== "string" || !(later || code === "unauthenticated")) {
         this.held = this.#known = false;
         this.bounds = {};
+        this.features = [];
         out.push(identified());
         return;
       }
@@ -788,6 +841,8 @@ var SHAREDSTATE = (() => {
   };
 
   // src/protocol/replica.js
+  var compare = (a, b) => a[0] - b[0] || a[1] - b[1];
+  var END = [Infinity, 0];
   var Replica = class {
     /** @type {Map<string, Item>} items by id, in order */
     items = /* @__PURE__ */ new Map();
@@ -795,6 +850,19 @@ var SHAREDSTATE = (() => {
     epoch;
     /** @type {number | undefined} version of the state held */
     version;
+    /** @type {string | undefined} what the user may see, of which this is a part: the server's name for it */
+    scope;
+    /** @type {Replica | undefined} another one, whose objects the next snapshot takes for items that are the same */
+    kin;
+    /** @type {Map<string, At>} by id */
+    #places = /* @__PURE__ */ new Map();
+    /** @type {At} no place is behind this one */
+    #end = [-Infinity, 0];
+    /** @returns {At | undefined} the place of the first item */
+    get before() {
+      const [id] = this.items.keys();
+      return this.#places.get(id);
+    }
     /**
      * Apply an update as one step.
      *
@@ -803,17 +871,21 @@ var SHAREDSTATE = (() => {
      *   has no diff, unless it has moved behind one that it preceded. Empty if nothing changed.
      */
     apply(update) {
-      return update.reset ? this.#replace(update.insert) : this.#edit(update);
+      return update.reset ? this.#replace(update) : this.#edit(update);
     }
     /**
-     * @param {Item[]} items
+     * @param {Update} update
      * @returns {Diff[]}
      */
-    #replace(items) {
+    #replace({ insert, at }) {
       const before = this.items;
-      const after = /* @__PURE__ */ new Map();
-      for (const item of items) after.set(item.id, item);
-      this.items = after;
+      const kin = this.kin?.items;
+      this.kin = void 0;
+      this.items = /* @__PURE__ */ new Map();
+      this.#places.clear();
+      this.#end = [-Infinity, 0];
+      this.#set(insert, at);
+      const after = this.items;
       const places = /* @__PURE__ */ new Map();
       const diffs = [];
       for (const [id, old] of before) {
@@ -824,7 +896,8 @@ var SHAREDSTATE = (() => {
       for (const [id, item] of after) {
         let now = item;
         const old = before.get(id);
-        if (old !== void 0 && same(old, item)) after.set(id, now = old);
+        const known = old ?? kin?.get(id);
+        if (known !== void 0 && same(known, item)) after.set(id, now = known);
         const place = places.get(id) ?? last;
         if (now !== old || place < last) diffs.push(
           /** @type {Diff} */
@@ -838,27 +911,51 @@ var SHAREDSTATE = (() => {
      * @param {Update} update
      * @returns {Diff[]}
      */
-    #edit({ remove, insert }) {
-      const { items } = this;
+    #edit({ remove, insert, at }) {
+      const before = this.items;
       const touched = /* @__PURE__ */ new Map();
-      const touch = (id) => touched.has(id) || touched.set(id, items.get(id));
+      const touch = (id) => touched.has(id) || touched.set(id, before.get(id));
       for (const id of remove) {
         touch(id);
-        items.delete(id);
+        before.delete(id);
+        this.#places.delete(id);
       }
-      for (const item of insert) {
-        touch(item.id);
-        items.set(item.id, item);
-      }
+      for (const { id } of insert) touch(id);
+      this.#set(insert, at);
       const diffs = [];
       for (const [id, old] of touched) {
-        const item = items.get(id);
+        const item = this.items.get(id);
         if (item ?? old) diffs.push(
           /** @type {Diff} */
           { id, new: item, old }
         );
       }
       return diffs;
+    }
+    /**
+     * Set items, each at its place; however many do not go to the end, all are put in order once.
+     *
+     * @param {Item[]} insert
+     * @param {At[]} [at]
+     */
+    #set(insert, at) {
+      const { items } = this;
+      const places = this.#places;
+      let ordered = true;
+      insert.forEach((item, n) => {
+        const { id } = item;
+        const place = at?.[n];
+        if (place && compare(place, places.get(id) ?? END)) {
+          items.delete(id);
+          places.set(id, place);
+          if (compare(place, this.#end) < 0) ordered = false;
+          else this.#end = place;
+        }
+        items.set(id, item);
+      });
+      const place_of = ([id]) => places.get(id) ?? END;
+      if (!ordered)
+        this.items = new Map([...items].sort((a, b) => compare(place_of(a), place_of(b))));
     }
   };
   function same(a, b) {
@@ -908,11 +1005,14 @@ var SHAREDSTATE = (() => {
     /**
      * @param {string} path
      * @param {Replica} replica
+     * @param {Filter} filter
      * @param {number} max_snapshot
      */
-    constructor(path, replica, max_snapshot) {
+    constructor(path, replica, filter, max_snapshot) {
       this.path = path;
       this.replica = replica;
+      this.filter = filter;
+      this.view = filter.view;
       this.#max_snapshot = max_snapshot;
     }
     /**
@@ -921,12 +1021,16 @@ var SHAREDSTATE = (() => {
      * @param {boolean} resume whether changes since the version held are enough
      */
     ask(resume) {
-      const { epoch, version: version2 } = this.replica;
+      const { epoch, version: version2, scope } = this.replica;
       this.state = "asked";
       this.denial = this.#parts = void 0;
       const known = resume && epoch !== void 0 && version2 !== void 0;
       this.awaited = known ? "change" : "snapshot";
-      this.sub = { since: known ? { epoch, version: version2 } : void 0, parts: true };
+      this.sub = {
+        since: known ? { epoch, version: version2, scope } : void 0,
+        parts: true,
+        ...this.filter
+      };
     }
     /** Whether the server keeps it, or was asked to. */
     get in_force() {
@@ -943,7 +1047,8 @@ var SHAREDSTATE = (() => {
         this.denial = error;
         this.forget(out);
       }
-      out.push({ kind: "refused", path: this.path, error });
+      const { path, view } = this;
+      out.push({ kind: "refused", path, view, error });
     }
     /**
      * Keep what is held until it is decided who the user is.
@@ -960,7 +1065,7 @@ var SHAREDSTATE = (() => {
      * @param {Effect[]} out
      */
     forget(out) {
-      this.#change({ remove: [], insert: [], reset: true }, void 0, void 0, out);
+      this.#change({ update: { remove: [], insert: [], reset: true } }, out);
       this.#parts = void 0;
     }
     /**
@@ -995,34 +1100,39 @@ var SHAREDSTATE = (() => {
       return epoch === this.replica.epoch && base === this.replica.version;
     }
     /** @param {Notification} whole @param {Effect[]} out */
-    #apply({ update, epoch, version: version2 }, out) {
-      const { path, awaited } = this;
-      const has_changed = this.#change(update, epoch, version2, out);
+    #apply(whole, out) {
+      const { path, view, awaited } = this;
+      const has_changed = this.#change(whole, out);
       this.awaited = "nothing";
-      if (awaited !== "nothing") out.push({ kind: "synced", path });
-      else if (!has_changed) out.push({ kind: "moved", path });
+      if (awaited !== "nothing") out.push({ kind: "synced", path, view });
+      else if (!has_changed) out.push({ kind: "moved", path, view });
     }
     /**
-     * @param {Update} update
-     * @param {string | undefined} epoch
-     * @param {number | undefined} version
+     * @param {{update: Update, epoch?: string, version?: number, scope?: string}} to what is held next
      * @param {Effect[]} out
      * @returns {boolean} whether that changed an item
      */
-    #change(update, epoch, version2, out) {
-      const { path, replica } = this;
+    #change({ update, epoch, version: version2, scope }, out) {
+      const { path, view, replica } = this;
       const diffs = replica.apply(update);
-      replica.epoch = epoch;
-      replica.version = version2;
+      Object.assign(replica, { epoch, version: version2, scope });
       if (diffs.length === 0) return false;
-      out.push({ kind: "changed", path, diffs });
+      out.push({ kind: "changed", path, view, diffs });
       return true;
     }
   };
   function join(first, next) {
-    for (const id of next.update.remove) first.update.remove.push(id);
-    for (const item of next.update.insert) first.update.insert.push(item);
+    for (
+      const name of
+      /** @type {const} */
+      ["remove", "insert", "at"]
+    )
+      for (const each of next.update[name] ?? []) first.update[name]?.push(
+        /** @type {any} */
+        each
+      );
     first.size += next.size;
+    first.scope = next.scope;
     return first;
   }
 
@@ -1037,9 +1147,11 @@ var SHAREDSTATE = (() => {
     #most = Infinity;
     /** Whether some wait because there are more. */
     #full = false;
+    /** @type {readonly unknown[] | undefined} what the server can do beyond level 2; undefined: not known */
+    #features;
     #connected = false;
-    /** @type {Map<unknown, Subscription>} */
-    #by_path = /* @__PURE__ */ new Map();
+    /** @type {Map<string, Subscription>} */
+    #by_key = /* @__PURE__ */ new Map();
     #asked = 0;
     /**
      * Requests without an answer: what they name, and ticks since. By tunnel.
@@ -1054,6 +1166,7 @@ var SHAREDSTATE = (() => {
     /** @param {Effect[]} out */
     connection_opened(out) {
       this.#connected = true;
+      this.#features = void 0;
       this.#subscribe(this.#all(), true, out);
     }
     connection_lost() {
@@ -1066,32 +1179,55 @@ var SHAREDSTATE = (() => {
      *
      * @param {string} path normalised
      * @param {Replica} replica
+     * @param {Filter} filter
      * @param {Effect[]} out
      */
-    acquire(path, replica, out) {
-      let subscription = this.#by_path.get(path);
+    acquire(path, replica, filter, out) {
+      const key = key_of(path, filter.view);
+      let subscription = this.#by_key.get(key);
       if (subscription?.in_force) return;
-      subscription ??= new Subscription(path, replica, this.#max_snapshot);
-      this.#by_path.set(path, subscription);
+      subscription ??= new Subscription(path, replica, filter, this.#max_snapshot);
+      this.#by_key.set(key, subscription);
       this.#subscribe([subscription], true, out);
     }
-    /** @param {string} path normalised @param {Effect[]} out */
-    release(path, out) {
-      const subscription = this.#by_path.get(path);
+    /** @param {string} path normalised @param {string | undefined} view @param {Effect[]} out */
+    release(path, view, out) {
+      const key = key_of(path, view);
+      const subscription = this.#by_key.get(key);
       if (!subscription) return;
-      this.#by_path.delete(path);
+      this.#by_key.delete(key);
       this.#unsubscribe(subscription, out);
       this.#use_room(out);
     }
     /**
-     * Ask for so many paths at a time, as the server has said.
+     * Ask for so many paths at a time, and for nothing but what the server can do, as it has said.
      *
-     * @param {number | undefined} most
+     * @param {{bounds: import("./bounds.js").Bounds, features: readonly unknown[] | undefined}} session
      * @param {Effect[]} out
      */
-    adjust(most = Infinity, out) {
-      this.#most = most;
+    adjust({ bounds, features }, out) {
+      this.#most = bounds.subscriptions ?? Infinity;
+      if (features !== this.#features) this.#limit(features, out);
       this.#use_room(out);
+    }
+    /**
+     * Do without what the server cannot filter.
+     *
+     * @param {readonly unknown[] | undefined} features
+     * @param {Effect[]} out
+     */
+    #limit(features, out) {
+      this.#features = features;
+      const kept = /* @__PURE__ */ new Set();
+      const given_up = this.#all().filter(({ path, filter, in_force }) => {
+        const fault2 = filter_fault(filter, features);
+        if (in_force && !fault2) kept.add(path);
+        return in_force && fault2;
+      });
+      for (const each of given_up) each.state = "idle";
+      const paths = new Set(given_up.map(({ path }) => path).filter((path) => !kept.has(path)));
+      if (paths.size) this.#change(void 0, [...paths], out);
+      this.#refuse_unknown(given_up, out);
     }
     /**
      * Ask again for what the former user was denied.
@@ -1117,13 +1253,17 @@ var SHAREDSTATE = (() => {
      * @returns {boolean} false if there is a gap before it
      */
     notified(notification2, out) {
-      const { path, epoch } = notification2;
+      const { path, view, epoch } = notification2;
       this.level = epoch === void 0 ? 1 : 2;
-      const subscription = this.#by_path.get(path);
+      const subscription = this.#by_key.get(key_of(path, view));
       if (!subscription) return true;
       const trouble = subscription.receive(notification2, out);
       if (trouble === "too_large")
-        this.#give_up(subscription, trouble, "its parts exceed max_snapshot", out);
+        this.#give_up(
+          subscription,
+          new SharedStateError(trouble, "its parts exceed max_snapshot"),
+          out
+        );
       return trouble !== "gap";
     }
     /**
@@ -1132,8 +1272,8 @@ var SHAREDSTATE = (() => {
      * @param {End} message
      * @param {Effect[]} out
      */
-    ended({ path, error }, out) {
-      const subscription = this.#by_path.get(path);
+    ended({ path, view, error }, out) {
+      const subscription = this.#by_key.get(key_of(path, view));
       if (subscription?.state === "asked") subscription.forget(out);
       if (subscription?.state !== "subscribed") return;
       subscription.refuse(error_of({ data: `${path}: ended by the server`, error }), out, true);
@@ -1144,15 +1284,20 @@ var SHAREDSTATE = (() => {
      * that one request removes and inserts as subscribed already, and send nothing.
      *
      * @param {unknown} path
+     * @param {unknown} view
      * @param {string | undefined} epoch of what revealed it; undefined: as held
      * @param {Effect[]} out
      */
-    missed(path, epoch, out) {
-      const subscription = this.#by_path.get(path);
+    missed(path, view, epoch, out) {
+      const subscription = this.#by_key.get(key_of(path, view));
       if (subscription?.state !== "subscribed") return;
       const { awaited, replica } = subscription;
       if (awaited === "snapshot")
-        return this.#give_up(subscription, "bad_message", "the server sent no snapshot", out);
+        return this.#give_up(
+          subscription,
+          new SharedStateError("bad_message", "the server sent no snapshot"),
+          out
+        );
       const resume = awaited === "nothing" && (epoch ?? replica.epoch) === replica.epoch;
       this.#unsubscribe(subscription, out);
       this.#subscribe([subscription], resume, out);
@@ -1169,16 +1314,17 @@ var SHAREDSTATE = (() => {
       const request = this.unanswered.get(reply2.tunnel);
       if (!request) return;
       this.unanswered.delete(reply2.tunnel);
-      const accepted = by_path(reply2.data);
-      const errors = by_path(reply2.errors);
+      const accepted = by_key(reply2.data, ([, sub]) => members(sub).view);
+      const errors = by_key(reply2.errors, ([, , view]) => view);
       for (const subscription of request.named) {
-        const { path, state } = subscription;
+        const { path, view, state } = subscription;
+        const key = key_of(path, view);
         const asked = state === "asked" && subscription.tunnel === reply2.tunnel;
-        const listed = accepted.has(path) || !Array.isArray(reply2.data);
+        const listed = accepted.has(key) || !Array.isArray(reply2.data);
         if (reply2.ok && listed) {
           if (asked) subscription.state = "subscribed";
         } else if (asked || reply2.ok && state === "subscribed") {
-          const error = members(errors.get(path) ?? { code: "refused" });
+          const error = members(errors.get(key) ?? { code: "refused" });
           const reason = error_of(reply2.ok ? { data: `${path}: not subscribed`, error } : reply2);
           if (undecided && reason.code === "unauthenticated") subscription.wait(reason);
           else subscription.refuse(reason, out);
@@ -1187,7 +1333,11 @@ var SHAREDSTATE = (() => {
       this.#use_room(out);
     }
     #all() {
-      return [...this.#by_path.values()];
+      return [...this.#by_key.values()];
+    }
+    /** Whether any is only a part of its collection. */
+    get filtered() {
+      return this.#all().some(({ filter }) => is_filtered(filter));
     }
     /**
      * Ask for paths that wait, if there may be room for them.
@@ -1202,11 +1352,24 @@ var SHAREDSTATE = (() => {
     }
     /**
      * @param {Subscription[]} subscriptions
+     * @param {Effect[]} out
+     * @returns {Subscription[]} without those that are refused because the server cannot filter them
+     */
+    #refuse_unknown(subscriptions, out) {
+      return subscriptions.filter((each) => {
+        const fault2 = filter_fault(each.filter, this.#features);
+        if (fault2) each.refuse(fault2, out);
+        return !fault2;
+      });
+    }
+    /**
+     * @param {Subscription[]} subscriptions
      * @param {boolean} resume
      * @param {Effect[]} out
      */
     #subscribe(subscriptions, resume, out) {
-      if (this.#by_path.size > this.#most) {
+      subscriptions = this.#refuse_unknown(subscriptions, out);
+      if (this.#by_key.size > this.#most) {
         this.#full = true;
         const taken = this.#all().filter((each) => each.in_force).length;
         for (const each of subscriptions.splice(Math.max(0, this.#most - taken))) each.state = "idle";
@@ -1217,15 +1380,17 @@ var SHAREDSTATE = (() => {
     }
     /** @param {Subscription} subscription @param {Effect[]} out */
     #unsubscribe(subscription, out) {
+      const { path, view, filter } = subscription;
       subscription.state = "idle";
-      if (this.#connected) this.#change(void 0, [subscription.path], out);
+      if (this.#connected && !filter_fault(filter, this.#features))
+        this.#change(void 0, [view === void 0 ? path : [path, view]], out);
     }
     /**
      * Change the server's list of subscriptions. Once the server is known to speak level 2, request and answer are about
      * the change alone, however many subscriptions there are.
      *
      * @param {Subscription[] | undefined} named now in force
-     * @param {string[] | undefined} remove paths no longer in force
+     * @param {unknown[] | undefined} remove those no longer in force
      * @param {Effect[]} out
      */
     #change(named, remove, out) {
@@ -1242,13 +1407,12 @@ var SHAREDSTATE = (() => {
      * Do without a subscription until it is asked for again.
      *
      * @param {Subscription} subscription
-     * @param {string} code
-     * @param {string} reason
+     * @param {SharedStateError} error
      * @param {Effect[]} out
      */
-    #give_up(subscription, code, reason, out) {
+    #give_up(subscription, error, out) {
       this.#unsubscribe(subscription, out);
-      subscription.refuse(new SharedStateError(code, reason), out);
+      subscription.refuse(error, out);
     }
   };
 
@@ -1279,7 +1443,7 @@ var SHAREDSTATE = (() => {
     connection_opened(token) {
       const out = [];
       this.#breaches = 0;
-      this.#session.connection_opened(token, out);
+      this.#session.connection_opened(token, this.#subscriptions.filtered, out);
       this.#subscriptions.connection_opened(out);
       this.#requests.connected = true;
       this.#requests.adjust(this.#session, out);
@@ -1356,6 +1520,8 @@ var SHAREDSTATE = (() => {
       if (this.#subscriptions.level === 1 && /** @type {any} */
       arg?.if)
         return [settled(ticket, new SharedStateError("failed", "the server knows no conditions"))];
+      const fault2 = filter_fault(arg, this.#session.features);
+      if (fault2) return [settled(ticket, fault2)];
       return this.#requests.add(ticket, cmd, path, arg);
     }
     /**
@@ -1368,25 +1534,27 @@ var SHAREDSTATE = (() => {
       return this.#requests.withdraw(ticket);
     }
     /**
-     * Keep a replica in sync with a collection. Called again for a path, it has an effect only if the server had
-     * refused, which is then asked again.
+     * Keep a replica in sync with a collection, or a part of it. Called again for a path and view, it has an effect only
+     * if the server had refused, which is then asked again.
      *
      * @param {string} path normalised
      * @param {Replica} replica
+     * @param {Filter} [filter]
      * @returns {Effect[]}
      */
-    acquire(path, replica) {
+    acquire(path, replica, filter = {}) {
       const out = [];
-      this.#subscriptions.acquire(path, replica, out);
+      this.#subscriptions.acquire(path, replica, filter, out);
       return out;
     }
     /**
      * @param {string} path normalised
+     * @param {string} [view]
      * @returns {Effect[]}
      */
-    release(path) {
+    release(path, view) {
       const out = [];
-      this.#subscriptions.release(path, out);
+      this.#subscriptions.release(path, view, out);
       return out;
     }
     /**
@@ -1428,10 +1596,7 @@ var SHAREDSTATE = (() => {
         return;
       }
       const is_own = subscriptions.unanswered.has(tunnel) || this.#requests.sent.has(tunnel);
-      if (is_own ? session.held : !ok && tunnel == null) {
-        session.overtaken();
-        this.#keep(out);
-      }
+      if ((is_own || !ok && tunnel == null) && session.overtaken()) this.#keep(out);
       subscriptions.answered(reply2, session.undecided, out);
       this.#requests.receive(reply2, out);
     }
@@ -1444,7 +1609,7 @@ var SHAREDSTATE = (() => {
     #keep(out) {
       const session = this.#session;
       if (!session.undecided) this.#subscriptions.let_go(out);
-      this.#subscriptions.adjust(session.bounds.subscriptions, out);
+      this.#subscriptions.adjust(session, out);
       this.#requests.adjust(session, out);
       return out;
     }
@@ -1452,14 +1617,14 @@ var SHAREDSTATE = (() => {
      * The server broke the protocol: a message cannot be read, or does not follow. Mend it, up to `MAX_BREACHES` times,
      * by subscribing anew.
      *
-     * @param {{path: unknown, epoch?: string, reason?: string}} message without a reason, it does not follow: that is
+     * @param {{path: unknown, view?: unknown, epoch?: string, reason?: string}} message without a reason, it does not follow: that is
      *   no news for the application
      * @param {Effect[]} out
      */
-    #breach({ path, epoch, reason }, out) {
-      const fatal = ++this.#breaches > MAX_BREACHES || typeof path !== "string";
+    #breach({ path, view, epoch, reason }, out) {
+      const fatal = ++this.#breaches > MAX_BREACHES || typeof path !== "string" || typeof (view ?? "") !== "string";
       if (reason || fatal) out.push(fault(`bad message: ${reason ?? "gaps"}`, fatal));
-      if (!fatal) this.#subscriptions.missed(path, epoch, out);
+      if (!fatal) this.#subscriptions.missed(path, view, epoch, out);
     }
   };
 
@@ -2513,7 +2678,7 @@ var SHAREDSTATE = (() => {
     add_callback(callback) {
       return this.#ds.add_callback((diffs) => {
         const change = diffs.find(({ id }) => id === this.#id);
-        const own = change ? compare(list(change.old), list(change.new)) : [];
+        const own = change ? compare2(list(change.old), list(change.new)) : [];
         if (own.length > 0) callback(own);
       });
     }
@@ -2526,7 +2691,7 @@ var SHAREDSTATE = (() => {
   var single = (items) => [
     ...new Map(items.map((each, n) => [typeof each?.id === "string" ? each.id : n, each])).values()
   ];
-  function compare(before, after) {
+  function compare2(before, after) {
     const replica = new Replica();
     const update = { remove: [], reset: true };
     const with_id = (items) => items.filter((item) => typeof item?.id === "string");

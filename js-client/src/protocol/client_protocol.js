@@ -13,10 +13,12 @@ import { Requests, closed } from "./requests.js";
 import { Session } from "./session.js";
 import { MAX_SNAPSHOT } from "./subscription.js";
 import { Subscriptions } from "./subscriptions.js";
+import { filter_fault } from "./views.js";
 
 /** @import { Effect } from "./effects.js" */
 /** @import { Reply } from "./messages.js" */
 /** @import { Replica } from "./replica.js" */
+/** @import { Filter } from "./views.js" */
 
 /** Default number of requests that may wait for a connection: minutes of an active page. */
 export const MAX_QUEUE = 1000;
@@ -51,7 +53,7 @@ export class ClientProtocol {
     /** @type {Effect[]} */
     const out = [];
     this.#breaches = 0;
-    this.#session.connection_opened(token, out);
+    this.#session.connection_opened(token, this.#subscriptions.filtered, out);
     this.#subscriptions.connection_opened(out);
     this.#requests.connected = true;
     this.#requests.adjust(this.#session, out);
@@ -140,6 +142,8 @@ export class ClientProtocol {
     // The server would ignore the condition.
     if (this.#subscriptions.level === 1 && /** @type {any} */ (arg)?.if)
       return [settled(ticket, new SharedStateError("failed", "the server knows no conditions"))];
+    const fault = filter_fault(arg, this.#session.features);
+    if (fault) return [settled(ticket, fault)];
     return this.#requests.add(ticket, cmd, path, arg);
   }
 
@@ -154,28 +158,30 @@ export class ClientProtocol {
   }
 
   /**
-   * Keep a replica in sync with a collection. Called again for a path, it has an effect only if the server had
-   * refused, which is then asked again.
+   * Keep a replica in sync with a collection, or a part of it. Called again for a path and view, it has an effect only
+   * if the server had refused, which is then asked again.
    *
    * @param {string} path normalised
    * @param {Replica} replica
+   * @param {Filter} [filter]
    * @returns {Effect[]}
    */
-  acquire(path, replica) {
+  acquire(path, replica, filter = {}) {
     /** @type {Effect[]} */
     const out = [];
-    this.#subscriptions.acquire(path, replica, out);
+    this.#subscriptions.acquire(path, replica, filter, out);
     return out;
   }
 
   /**
    * @param {string} path normalised
+   * @param {string} [view]
    * @returns {Effect[]}
    */
-  release(path) {
+  release(path, view) {
     /** @type {Effect[]} */
     const out = [];
-    this.#subscriptions.release(path, out);
+    this.#subscriptions.release(path, view, out);
     return out;
   }
 
@@ -221,10 +227,7 @@ export class ClientProtocol {
     }
     const is_own = subscriptions.unanswered.has(tunnel) || this.#requests.sent.has(tunnel);
     // What cannot be told may be the refusal of a session; a token that is waited for is not answered any more.
-    if (is_own ? session.held : !ok && tunnel == null) {
-      session.overtaken();
-      this.#keep(out);
-    }
+    if ((is_own || (!ok && tunnel == null)) && session.overtaken()) this.#keep(out);
     subscriptions.answered(reply, session.undecided, out);
     this.#requests.receive(reply, out);
   }
@@ -238,7 +241,7 @@ export class ClientProtocol {
   #keep(out) {
     const session = this.#session;
     if (!session.undecided) this.#subscriptions.let_go(out);
-    this.#subscriptions.adjust(session.bounds.subscriptions, out);
+    this.#subscriptions.adjust(session, out);
     this.#requests.adjust(session, out);
     return out;
   }
@@ -247,14 +250,17 @@ export class ClientProtocol {
    * The server broke the protocol: a message cannot be read, or does not follow. Mend it, up to `MAX_BREACHES` times,
    * by subscribing anew.
    *
-   * @param {{path: unknown, epoch?: string, reason?: string}} message without a reason, it does not follow: that is
+   * @param {{path: unknown, view?: unknown, epoch?: string, reason?: string}} message without a reason, it does not follow: that is
    *   no news for the application
    * @param {Effect[]} out
    */
-  #breach({ path, epoch, reason }, out) {
+  #breach({ path, view, epoch, reason }, out) {
     // Without a path, nobody knows for whom it was: something may wait for it for ever.
-    const fatal = ++this.#breaches > MAX_BREACHES || typeof path !== "string";
+    const fatal =
+      ++this.#breaches > MAX_BREACHES ||
+      typeof path !== "string" ||
+      typeof (view ?? "") !== "string";
     if (reason || fatal) out.push(fault(`bad message: ${reason ?? "gaps"}`, fatal));
-    if (!fatal) this.#subscriptions.missed(path, epoch, out);
+    if (!fatal) this.#subscriptions.missed(path, view, epoch, out);
   }
 }

@@ -4,15 +4,16 @@
  *
  * @typedef {{kind: "send_text", text: string}} SendText
  *   send one text frame
- * @typedef {{kind: "settled", ticket: unknown, error: SharedStateError | undefined, data: unknown}} Settled
- *   a request is over, exactly once for each: it failed if there is an error, otherwise `data` is its result
- * @typedef {{kind: "changed", path: string, diffs: Diff[]}} Changed
+ * @typedef {{kind: "settled", ticket: unknown, error: SharedStateError | undefined, data: unknown, at: At[] | undefined, more: boolean}} Settled
+ *   a request is over, exactly once for each: it failed if there is an error, otherwise `data` is its result. Of a part of
+ *   a collection: `at` are the places of its items, `more` whether older ones were left out
+ * @typedef {{kind: "changed", path: string, view: string | undefined, diffs: Diff[]}} Changed
  *   a replica changed, in one step; there is at least one diff
- * @typedef {{kind: "synced", path: string}} Synced
+ * @typedef {{kind: "synced", path: string, view: string | undefined}} Synced
  *   a replica is in sync, after it was not
- * @typedef {{kind: "moved", path: string}} Moved
+ * @typedef {{kind: "moved", path: string, view: string | undefined}} Moved
  *   a replica came to another version, and neither `changed` nor `synced` says so
- * @typedef {{kind: "refused", path: string, error: SharedStateError}} Refused
+ * @typedef {{kind: "refused", path: string, view: string | undefined, error: SharedStateError}} Refused
  *   the server does not keep this replica in sync
  * @typedef {{kind: "identified", user: User | null, expires: number | null}} Identified
  *   it is known whose the connection is, or that has changed; `expires`: by the server's clock
@@ -28,6 +29,7 @@
 import { SharedStateError } from "./errors.js";
 
 /** @import { Diff } from "./replica.js" */
+/** @import { At } from "./views.js" */
 
 /** @typedef {{id: string, [member: string]: any}} User what the server knows of a user */
 
@@ -40,10 +42,17 @@ export const send_text = (text) => ({ kind: "send_text", text });
 /**
  * @param {unknown} ticket
  * @param {SharedStateError | undefined} error
- * @param {unknown} [data]
+ * @param {{data?: unknown, at?: At[], more?: boolean}} [reply]
  * @returns {Settled}
  */
-export const settled = (ticket, error, data) => ({ kind: "settled", ticket, error, data });
+export const settled = (ticket, error, { data, at, more = false } = {}) => ({
+  kind: "settled",
+  ticket,
+  error,
+  data,
+  at,
+  more,
+});
 
 /**
  * @param {string} reason

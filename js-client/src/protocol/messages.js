@@ -3,6 +3,8 @@
  * so that newer servers work.
  */
 
+import { key_of } from "./views.js";
+
 /** @import { Update } from "./replica.js" */
 
 /**
@@ -12,7 +14,10 @@
  * @property {boolean} ok
  * @property {unknown} data result, or the reason as a sentence
  * @property {Record<string, unknown>} error further members of an error
- * @property {unknown} errors refused subscriptions, normally a list of `[path, {code, message}]`
+ * @property {unknown} errors refused subscriptions, normally a list of `[path, {code, message}]`, with the view as a third
+ * @property {import("./views.js").At[] | undefined} at of the items of `data`, if a part of a collection was asked for, the
+ *   places in the order
+ * @property {boolean} more whether older ones were left out
  */
 
 /**
@@ -21,7 +26,9 @@
  * @typedef {object} Notification
  * @property {"notification"} kind
  * @property {string} path as it was subscribed
+ * @property {string | undefined} view as it was subscribed
  * @property {Update} update
+ * @property {string | undefined} scope name of what the user may see of the collection
  * @property {string | undefined} epoch
  * @property {number | undefined} base version from which it leads
  * @property {number | undefined} version version to which it leads
@@ -30,8 +37,8 @@
  */
 
 /** @typedef {{kind: "session", user: unknown, expires: unknown, reason: unknown}} Session the user has changed, or will */
-/** @typedef {{kind: "end", path: unknown, error: Record<string, unknown>}} End the server has ended a subscription */
-/** @typedef {{kind: "malformed", reason: string, path: unknown}} Malformed `path`: that of the message, if any */
+/** @typedef {{kind: "end", path: unknown, view: unknown, error: Record<string, unknown>}} End the server has ended a subscription */
+/** @typedef {{kind: "malformed", reason: string, path: unknown, view: unknown}} Malformed `path`, `view`: those of the message, if any */
 
 /**
  * @param {"GET" | "PUT"} cmd
@@ -63,8 +70,8 @@ export function decode(text) {
   if (message.type === "REPLY") return reply(message);
   const cmd = message.type === "MESSAGE" && message.cmd;
   if (cmd === "NOTIFY") return notification(message, text.length);
-  const { path, data, error, reason } = message;
-  if (cmd === "END") return { kind: "end", path, error: members(error) };
+  const { path, view, data, error, reason } = message;
+  if (cmd === "END") return { kind: "end", path, view, error: members(error) };
   if (cmd !== "SESSION") return undefined;
   const { user, expires } = members(data);
   return { kind: "session", user, expires, reason };
@@ -75,7 +82,7 @@ export function decode(text) {
  * @returns {Reply}
  */
 function reply(message) {
-  const { tunnel, data, error, errors, epoch, version } = message;
+  const { tunnel, data, error, errors, epoch, version, at, more } = message;
   return {
     kind: "reply",
     tunnel,
@@ -84,6 +91,8 @@ function reply(message) {
     // A conflict has the current state beside `error`; the application finds it in the error.
     error: { epoch, version, ...members(error) },
     errors,
+    at: are_places(at, /** @type {any} */ (data)?.length) ? at : undefined,
+    more: more === true,
   };
 }
 
@@ -92,7 +101,7 @@ function reply(message) {
  * @param {number} size
  * @returns {Notification | Malformed}
  */
-function notification({ path, data, epoch, base, version, more }, size) {
+function notification({ path, view, data, scope, epoch, base, version, more, at }, size) {
   const { remove = [], insert = [], reset } = members(data);
   // Treating a member of the wrong type as absent would silently change the meaning of the message.
   const are = (/** @type {string} */ type, /** @type {unknown[]} */ ...values) =>
@@ -100,18 +109,21 @@ function notification({ path, data, epoch, base, version, more }, size) {
   const well =
     typeof path === "string" &&
     is_object(data) &&
-    are("string", epoch) &&
+    are("string", view, scope, epoch) &&
     are("number", base, version) &&
     are("boolean", reset, more) &&
     Array.isArray(remove) &&
     remove.every((id) => typeof id === "string") &&
     Array.isArray(insert) &&
-    insert.every((item) => typeof item?.id === "string");
-  if (!well) return malformed("a member of the wrong type", path);
+    insert.every((item) => typeof item?.id === "string") &&
+    (at == null || are_places(at, insert.length));
+  if (!well) return malformed("a member of the wrong type", path, view);
   return {
     kind: "notification",
     path,
-    update: { remove, insert, reset: reset === true },
+    view: /** @type {string | undefined} */ (view ?? undefined),
+    update: { remove, insert, reset: reset === true, at: at ?? undefined },
+    scope: /** @type {string | undefined} */ (scope ?? undefined),
     epoch: /** @type {string | undefined} */ (epoch ?? undefined),
     base: /** @type {number | undefined} */ (base ?? undefined),
     version: /** @type {number | undefined} */ (version ?? undefined),
@@ -123,16 +135,32 @@ function notification({ path, data, epoch, base, version, more }, size) {
 /**
  * @param {string} reason
  * @param {unknown} [path]
+ * @param {unknown} [view]
  * @returns {Malformed}
  */
-const malformed = (reason, path) => ({ kind: "malformed", reason, path });
+const malformed = (reason, path, view) => ({ kind: "malformed", reason, path, view });
 
 /**
- * @param {any} list of pairs, the path first
- * @returns {Map<unknown, unknown>}
+ * @param {unknown} at
+ * @param {number} count of the items
+ * @returns {at is import("./views.js").At[]}
  */
-export const by_path = (list) =>
-  new Map(Array.isArray(list) ? /** @type {any} */ (list.filter(Array.isArray)) : []);
+const are_places = (at, count) =>
+  Array.isArray(at) &&
+  at.length === count &&
+  at.every((each) => Array.isArray(each) && each.length === 2 && each.every(Number.isInteger));
+
+/**
+ * @param {any} list of lists, first the path, then what is wanted
+ * @param {(each: any[]) => unknown} view_of what of each names the view
+ * @returns {Map<string, unknown>} by `key_of`
+ */
+export const by_key = (list, view_of) =>
+  new Map(
+    Array.isArray(list)
+      ? list.filter(Array.isArray).map((each) => [key_of(each[0], view_of(each)), each[1]])
+      : [],
+  );
 
 /**
  * @param {unknown} value

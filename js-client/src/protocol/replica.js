@@ -2,8 +2,11 @@
  * The local copy of one collection, and the algebra of updates on it.
  *
  * Items are in order of insertion: replacing an item keeps its place, removing and inserting it again puts it
- * last. A `Map` behaves like that, and accepts any id, even "__proto__".
+ * last. A `Map` behaves like that, and accepts any id, even "__proto__". What is only a part of a collection comes with
+ * places, since an item that enters may belong in the middle; there the items are in ascending order of these.
  */
+
+/** @import { At } from "./views.js" */
 
 /**
  * An item: a JSON object with an id.
@@ -19,9 +22,16 @@
  */
 
 /**
- * One atomic batch, complete: `remove` first (ignored if `reset`), then `insert`, in order.
- * @typedef {{remove: string[], insert: Item[], reset: boolean}} Update
+ * One atomic batch, complete: `remove` first (ignored if `reset`), then `insert`, in order. `at`: a place for each of
+ * `insert`.
+ * @typedef {{remove: string[], insert: Item[], reset: boolean, at?: At[]}} Update
  */
+
+/** @param {At} a @param {At} b */
+const compare = (a, b) => a[0] - b[0] || a[1] - b[1];
+
+/** Where an item without a place goes. @type {At} */
+const END = [Infinity, 0];
 
 export class Replica {
   /** @type {Map<string, Item>} items by id, in order */
@@ -30,6 +40,20 @@ export class Replica {
   epoch;
   /** @type {number | undefined} version of the state held */
   version;
+  /** @type {string | undefined} what the user may see, of which this is a part: the server's name for it */
+  scope;
+  /** @type {Replica | undefined} another one, whose objects the next snapshot takes for items that are the same */
+  kin;
+  /** @type {Map<string, At>} by id */
+  #places = new Map();
+  /** @type {At} no place is behind this one */
+  #end = [-Infinity, 0];
+
+  /** @returns {At | undefined} the place of the first item */
+  get before() {
+    const [id] = this.items.keys();
+    return this.#places.get(id);
+  }
 
   /**
    * Apply an update as one step.
@@ -39,19 +63,22 @@ export class Replica {
    *   has no diff, unless it has moved behind one that it preceded. Empty if nothing changed.
    */
   apply(update) {
-    return update.reset ? this.#replace(update.insert) : this.#edit(update);
+    return update.reset ? this.#replace(update) : this.#edit(update);
   }
 
   /**
-   * @param {Item[]} items
+   * @param {Update} update
    * @returns {Diff[]}
    */
-  #replace(items) {
+  #replace({ insert, at }) {
     const before = this.items;
-    /** @type {Map<string, Item>} */
-    const after = new Map();
-    for (const item of items) after.set(item.id, item);
-    this.items = after;
+    const kin = this.kin?.items;
+    this.kin = undefined;
+    this.items = new Map();
+    this.#places.clear();
+    this.#end = [-Infinity, 0];
+    this.#set(insert, at);
+    const after = this.items;
     /** @type {Map<string, number>} */
     const places = new Map();
     /** @type {Diff[]} */
@@ -65,7 +92,8 @@ export class Replica {
       let now = item;
       const old = before.get(id);
       // Keep the object that the application knows, so that it can compare by identity.
-      if (old !== undefined && same(old, item)) after.set(id, (now = old));
+      const known = old ?? kin?.get(id);
+      if (known !== undefined && same(known, item)) after.set(id, (now = known));
       const place = places.get(id) ?? last;
       if (now !== old || place < last) diffs.push(/** @type {Diff} */ ({ id, new: now, old }));
       last = Math.max(last, place);
@@ -77,27 +105,52 @@ export class Replica {
    * @param {Update} update
    * @returns {Diff[]}
    */
-  #edit({ remove, insert }) {
-    const { items } = this;
+  #edit({ remove, insert, at }) {
+    const before = this.items;
     /** @type {Map<string, Item | undefined>} what each id was before, in order of first touch */
     const touched = new Map();
     /** @param {string} id */
-    const touch = (id) => touched.has(id) || touched.set(id, items.get(id));
+    const touch = (id) => touched.has(id) || touched.set(id, before.get(id));
     for (const id of remove) {
       touch(id);
-      items.delete(id);
+      before.delete(id);
+      this.#places.delete(id);
     }
-    for (const item of insert) {
-      touch(item.id);
-      items.set(item.id, item);
-    }
+    for (const { id } of insert) touch(id);
+    this.#set(insert, at);
     /** @type {Diff[]} */
     const diffs = [];
     for (const [id, old] of touched) {
-      const item = items.get(id);
+      const item = this.items.get(id);
       if (item ?? old) diffs.push(/** @type {Diff} */ ({ id, new: item, old }));
     }
     return diffs;
+  }
+
+  /**
+   * Set items, each at its place; however many do not go to the end, all are put in order once.
+   *
+   * @param {Item[]} insert
+   * @param {At[]} [at]
+   */
+  #set(insert, at) {
+    const { items } = this;
+    const places = this.#places;
+    let ordered = true;
+    insert.forEach((item, n) => {
+      const { id } = item;
+      const place = at?.[n];
+      if (place && compare(place, places.get(id) ?? END)) {
+        items.delete(id);
+        places.set(id, place);
+        if (compare(place, this.#end) < 0) ordered = false;
+        else this.#end = place;
+      }
+      items.set(id, item);
+    });
+    const place_of = (/** @type {[string, Item]} */ [id]) => places.get(id) ?? END;
+    if (!ordered)
+      this.items = new Map([...items].sort((a, b) => compare(place_of(a), place_of(b))));
   }
 }
 

@@ -14,11 +14,12 @@ import { message_fault } from "./bounds.js";
 import { send_text, settled } from "./effects.js";
 import { SharedStateError } from "./errors.js";
 import { encode_request } from "./messages.js";
+import { is_filtered, knows_no_filters } from "./views.js";
 
 /** @import { Effect } from "./effects.js" */
 /** @import { Reply } from "./messages.js" */
 
-/** @typedef {{tunnel: number, ticket: unknown, text: string, age: number}} Waiting `age`: ticks since it was sent */
+/** @typedef {{tunnel: number, ticket: unknown, text: string, filtered: boolean, age: number}} Waiting `age`: ticks since it was sent */
 /** @typedef {{code?: number, reason?: string}} Closing how the server ended a connection, if it said so */
 
 /** The close code for a message that is too long (RFC 6455, section 7.4.1). */
@@ -77,7 +78,7 @@ export class Requests {
     if (full && (!this.connected || this.held))
       error ??= new SharedStateError("too_many", "not connected, or not signed in; queue full");
     if (error) return [settled(ticket, error)];
-    this.#waiting.push({ tunnel, ticket, text, age: 0 });
+    this.#waiting.push({ tunnel, ticket, text, filtered: is_filtered(arg), age: 0 });
     this.#waiting_length += text.length;
     return this.#fill([]);
   }
@@ -150,7 +151,11 @@ export class Requests {
     const request = this.sent.get(reply.tunnel);
     if (!request) return;
     this.sent.delete(reply.tunnel);
-    out.push(settled(request.ticket, reply.ok ? undefined : error_of(reply), reply.data));
+    let error;
+    if (!reply.ok) error = error_of(reply);
+    // A server that knows no filters has sent all that there is.
+    else if (request.filtered && !reply.at) error = knows_no_filters();
+    out.push(settled(request.ticket, error, reply));
     // Refilled by halves: taking many requests from the front of a long list at once is cheap.
     if (this.sent.size <= this.#window / 2) this.#fill(out);
   }

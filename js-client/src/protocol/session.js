@@ -30,6 +30,8 @@ export class Session {
   #key;
   /** @type {Bounds} what the server takes, as far as it has said */
   bounds = {};
+  /** @type {readonly unknown[] | undefined} what it can do beyond level 2; undefined: not known on this connection */
+  features;
   /** Whether the application's requests wait for a token to be accepted. */
   held = false;
   /** Whether the server has said anything on this connection. */
@@ -68,15 +70,20 @@ export class Session {
     return this.held && this.#age <= this.#limit;
   }
 
-  /** @param {string | null | undefined} token @param {Effect[]} out */
-  connection_opened(token, out) {
+  /**
+   * @param {string | null | undefined} token
+   * @param {boolean} needed whether a server without sessions would be of no use
+   * @param {Effect[]} out
+   */
+  connection_opened(token, needed, out) {
     this.#connected = true;
     this.heard = this.#again = this.#gave_up = false;
     if (token === null) this.#sign_out();
-    const avoid = this.#avoid && token === undefined;
+    const avoid = this.#avoid && token === undefined && !needed;
     this.#avoid = false;
     this.held = !!this.#key && typeof token === "string";
     this.#token = token;
+    this.features = undefined;
     if (!avoid) this.#ask(out);
   }
 
@@ -116,11 +123,18 @@ export class Session {
     out.push(send_text(encode_request("PUT", "/session", arg, tunnel)));
   }
 
-  /** The server has answered what was asked later: it knows no sessions, if it has not answered. */
+  /**
+   * The server has answered what was asked later: it knows no sessions, if it has not answered.
+   *
+   * @returns {boolean} whether that is news
+   */
   overtaken() {
-    if (!this.#unanswered || this.#known) return;
-    this.#unanswered = undefined;
+    if (!this.#unanswered || this.#known || this.features) return false;
+    this.features = [];
+    // Where nothing waits for it, a late answer still counts.
+    if (this.held) this.#unanswered = undefined;
     this.held = false;
+    return true;
   }
 
   /**
@@ -156,13 +170,14 @@ export class Session {
   }
 
   /** @param {Record<string, any>} data @param {Effect[]} out */
-  #accepted({ limits, user, expires }, out) {
+  #accepted({ limits, features, user, expires }, out) {
     this.#known = true;
     const id = user_of(user)?.id;
     if (id && this.#user && id !== this.#user) this.#refusal = gone();
     this.#user = id ?? this.#user;
     this.#again = this.#gave_up = this.held = false;
     this.bounds = bounds_of(limits);
+    this.features = Array.isArray(features) ? features : [];
     out.push(identified(user, expires));
   }
 
@@ -175,6 +190,7 @@ export class Session {
     if (typeof this.#token !== "string" || !(later || code === "unauthenticated")) {
       this.held = this.#known = false;
       this.bounds = {};
+      this.features = [];
       out.push(identified());
       return;
     }

@@ -21,6 +21,7 @@
 /** @import { Effect } from "./effects.js" */
 /** @import { SharedStateError } from "./errors.js" */
 /** @import { Notification } from "./messages.js" */
+/** @import { Filter } from "./views.js" */
 /** @import { Replica, Update } from "./replica.js" */
 
 /** Default number of characters of JSON text that the parts of one snapshot may have: a million items of 250. */
@@ -44,11 +45,14 @@ export class Subscription {
   /**
    * @param {string} path
    * @param {Replica} replica
+   * @param {Filter} filter
    * @param {number} max_snapshot
    */
-  constructor(path, replica, max_snapshot) {
+  constructor(path, replica, filter, max_snapshot) {
     this.path = path;
     this.replica = replica;
+    this.filter = filter;
+    this.view = filter.view;
     this.#max_snapshot = max_snapshot;
   }
 
@@ -58,13 +62,17 @@ export class Subscription {
    * @param {boolean} resume whether changes since the version held are enough
    */
   ask(resume) {
-    const { epoch, version } = this.replica;
+    const { epoch, version, scope } = this.replica;
     this.state = "asked";
     this.denial = this.#parts = undefined;
     const known = resume && epoch !== undefined && version !== undefined;
     this.awaited = known ? "change" : "snapshot";
     // A snapshot may come in parts, so that a large one does not hold up other messages.
-    this.sub = { since: known ? { epoch, version } : undefined, parts: true };
+    this.sub = {
+      since: known ? { epoch, version, scope } : undefined,
+      parts: true,
+      ...this.filter,
+    };
   }
 
   /** Whether the server keeps it, or was asked to. */
@@ -83,7 +91,8 @@ export class Subscription {
       this.denial = error;
       this.forget(out);
     }
-    out.push({ kind: "refused", path: this.path, error });
+    const { path, view } = this;
+    out.push({ kind: "refused", path, view, error });
   }
 
   /**
@@ -102,7 +111,7 @@ export class Subscription {
    * @param {Effect[]} out
    */
   forget(out) {
-    this.#change({ remove: [], insert: [], reset: true }, undefined, undefined, out);
+    this.#change({ update: { remove: [], insert: [], reset: true } }, out);
     this.#parts = undefined;
   }
 
@@ -141,28 +150,25 @@ export class Subscription {
   }
 
   /** @param {Notification} whole @param {Effect[]} out */
-  #apply({ update, epoch, version }, out) {
-    const { path, awaited } = this;
-    const has_changed = this.#change(update, epoch, version, out);
+  #apply(whole, out) {
+    const { path, view, awaited } = this;
+    const has_changed = this.#change(whole, out);
     this.awaited = "nothing";
-    if (awaited !== "nothing") out.push({ kind: "synced", path });
-    else if (!has_changed) out.push({ kind: "moved", path });
+    if (awaited !== "nothing") out.push({ kind: "synced", path, view });
+    else if (!has_changed) out.push({ kind: "moved", path, view });
   }
 
   /**
-   * @param {Update} update
-   * @param {string | undefined} epoch
-   * @param {number | undefined} version
+   * @param {{update: Update, epoch?: string, version?: number, scope?: string}} to what is held next
    * @param {Effect[]} out
    * @returns {boolean} whether that changed an item
    */
-  #change(update, epoch, version, out) {
-    const { path, replica } = this;
+  #change({ update, epoch, version, scope }, out) {
+    const { path, view, replica } = this;
     const diffs = replica.apply(update);
-    replica.epoch = epoch;
-    replica.version = version;
+    Object.assign(replica, { epoch, version, scope });
     if (diffs.length === 0) return false;
-    out.push({ kind: "changed", path, diffs });
+    out.push({ kind: "changed", path, view, diffs });
     return true;
   }
 }
@@ -174,8 +180,9 @@ export class Subscription {
  */
 function join(first, next) {
   // The lists of `first` belong to us, so they grow in place: joining many parts stays linear.
-  for (const id of next.update.remove) first.update.remove.push(id);
-  for (const item of next.update.insert) first.update.insert.push(item);
+  for (const name of /** @type {const} */ (["remove", "insert", "at"]))
+    for (const each of next.update[name] ?? []) first.update[name]?.push(/** @type {any} */ (each));
   first.size += next.size;
+  first.scope = next.scope;
   return first;
 }

@@ -7,20 +7,24 @@
  * - An answer is about what its request named, whatever else it lists.
  * - What this user may not read is no longer held: it is emptied when the server refuses it or ends it, and asked for
  *   again for another user. While it is not decided who the user is, what nobody may read is kept.
+ * - A collection may be held several times, by other filters: each is a subscription of its own, by path and view. What
+ *   a server does not know how to filter is refused here: it would send all of it.
  * - Of more than the server takes the first are asked for, and the others when there is room.
  */
 
 import { send_text } from "./effects.js";
 import { SharedStateError } from "./errors.js";
-import { by_path, encode_request, members } from "./messages.js";
+import { by_key, encode_request, members } from "./messages.js";
 import { error_of } from "./requests.js";
 import { Subscription } from "./subscription.js";
+import { filter_fault, is_filtered, key_of } from "./views.js";
 
 /** @import { Effect } from "./effects.js" */
 /** @import { End, Notification, Reply } from "./messages.js" */
 /** @import { Replica } from "./replica.js" */
+/** @import { Filter } from "./views.js" */
 
-/** All held collections, by path; methods add their effects to `out`. */
+/** All held collections, by path and view; methods add their effects to `out`. */
 export class Subscriptions {
   /**
    * The protocol level that the server has shown. Until it is 2, the server may know only whole lists of subscriptions.
@@ -31,9 +35,11 @@ export class Subscriptions {
   #most = Infinity;
   /** Whether some wait because there are more. */
   #full = false;
+  /** @type {readonly unknown[] | undefined} what the server can do beyond level 2; undefined: not known */
+  #features;
   #connected = false;
-  /** @type {Map<unknown, Subscription>} */
-  #by_path = new Map();
+  /** @type {Map<string, Subscription>} */
+  #by_key = new Map();
   #asked = 0;
   /**
    * Requests without an answer: what they name, and ticks since. By tunnel.
@@ -50,6 +56,7 @@ export class Subscriptions {
   /** @param {Effect[]} out */
   connection_opened(out) {
     this.#connected = true;
+    this.#features = undefined;
     this.#subscribe(this.#all(), true, out);
   }
 
@@ -64,34 +71,59 @@ export class Subscriptions {
    *
    * @param {string} path normalised
    * @param {Replica} replica
+   * @param {Filter} filter
    * @param {Effect[]} out
    */
-  acquire(path, replica, out) {
-    let subscription = this.#by_path.get(path);
+  acquire(path, replica, filter, out) {
+    const key = key_of(path, filter.view);
+    let subscription = this.#by_key.get(key);
     if (subscription?.in_force) return;
-    subscription ??= new Subscription(path, replica, this.#max_snapshot);
-    this.#by_path.set(path, subscription);
+    subscription ??= new Subscription(path, replica, filter, this.#max_snapshot);
+    this.#by_key.set(key, subscription);
     this.#subscribe([subscription], true, out);
   }
 
-  /** @param {string} path normalised @param {Effect[]} out */
-  release(path, out) {
-    const subscription = this.#by_path.get(path);
+  /** @param {string} path normalised @param {string | undefined} view @param {Effect[]} out */
+  release(path, view, out) {
+    const key = key_of(path, view);
+    const subscription = this.#by_key.get(key);
     if (!subscription) return;
-    this.#by_path.delete(path);
+    this.#by_key.delete(key);
     this.#unsubscribe(subscription, out);
     this.#use_room(out);
   }
 
   /**
-   * Ask for so many paths at a time, as the server has said.
+   * Ask for so many paths at a time, and for nothing but what the server can do, as it has said.
    *
-   * @param {number | undefined} most
+   * @param {{bounds: import("./bounds.js").Bounds, features: readonly unknown[] | undefined}} session
    * @param {Effect[]} out
    */
-  adjust(most = Infinity, out) {
-    this.#most = most;
+  adjust({ bounds, features }, out) {
+    this.#most = bounds.subscriptions ?? Infinity;
+    if (features !== this.#features) this.#limit(features, out);
     this.#use_room(out);
+  }
+
+  /**
+   * Do without what the server cannot filter.
+   *
+   * @param {readonly unknown[] | undefined} features
+   * @param {Effect[]} out
+   */
+  #limit(features, out) {
+    this.#features = features;
+    const kept = new Set();
+    const given_up = this.#all().filter(({ path, filter, in_force }) => {
+      const fault = filter_fault(filter, features);
+      if (in_force && !fault) kept.add(path);
+      return in_force && fault;
+    });
+    for (const each of given_up) each.state = "idle";
+    // A server that knows no filters knows no views, either: to it, these were paths.
+    const paths = new Set(given_up.map(({ path }) => path).filter((path) => !kept.has(path)));
+    if (paths.size) this.#change(undefined, [...paths], out);
+    this.#refuse_unknown(given_up, out);
   }
 
   /**
@@ -120,14 +152,18 @@ export class Subscriptions {
    * @returns {boolean} false if there is a gap before it
    */
   notified(notification, out) {
-    const { path, epoch } = notification;
+    const { path, view, epoch } = notification;
     this.level = epoch === undefined ? 1 : 2;
-    const subscription = this.#by_path.get(path);
+    const subscription = this.#by_key.get(key_of(path, view));
     // Released meanwhile: this was still on its way.
     if (!subscription) return true;
     const trouble = subscription.receive(notification, out);
     if (trouble === "too_large")
-      this.#give_up(subscription, trouble, "its parts exceed max_snapshot", out);
+      this.#give_up(
+        subscription,
+        new SharedStateError(trouble, "its parts exceed max_snapshot"),
+        out,
+      );
     return trouble !== "gap";
   }
 
@@ -137,8 +173,8 @@ export class Subscriptions {
    * @param {End} message
    * @param {Effect[]} out
    */
-  ended({ path, error }, out) {
-    const subscription = this.#by_path.get(path);
+  ended({ path, view, error }, out) {
+    const subscription = this.#by_key.get(key_of(path, view));
     // The end of an earlier subscription, while another one is asked for.
     if (subscription?.state === "asked") subscription.forget(out);
     if (subscription?.state !== "subscribed") return;
@@ -151,15 +187,20 @@ export class Subscriptions {
    * that one request removes and inserts as subscribed already, and send nothing.
    *
    * @param {unknown} path
+   * @param {unknown} view
    * @param {string | undefined} epoch of what revealed it; undefined: as held
    * @param {Effect[]} out
    */
-  missed(path, epoch, out) {
-    const subscription = this.#by_path.get(path);
+  missed(path, view, epoch, out) {
+    const subscription = this.#by_key.get(key_of(path, view));
     if (subscription?.state !== "subscribed") return;
     const { awaited, replica } = subscription;
     if (awaited === "snapshot")
-      return this.#give_up(subscription, "bad_message", "the server sent no snapshot", out);
+      return this.#give_up(
+        subscription,
+        new SharedStateError("bad_message", "the server sent no snapshot"),
+        out,
+      );
     const resume = awaited === "nothing" && (epoch ?? replica.epoch) === replica.epoch;
     this.#unsubscribe(subscription, out);
     this.#subscribe([subscription], resume, out);
@@ -177,16 +218,17 @@ export class Subscriptions {
     const request = this.unanswered.get(reply.tunnel);
     if (!request) return;
     this.unanswered.delete(reply.tunnel);
-    const accepted = by_path(reply.data);
-    const errors = by_path(reply.errors);
+    const accepted = by_key(reply.data, ([, sub]) => members(sub).view);
+    const errors = by_key(reply.errors, ([, , view]) => view);
     for (const subscription of request.named) {
-      const { path, state } = subscription;
+      const { path, view, state } = subscription;
+      const key = key_of(path, view);
       const asked = state === "asked" && subscription.tunnel === reply.tunnel;
-      const listed = accepted.has(path) || !Array.isArray(reply.data);
+      const listed = accepted.has(key) || !Array.isArray(reply.data);
       if (reply.ok && listed) {
         if (asked) subscription.state = "subscribed";
       } else if (asked || (reply.ok && state === "subscribed")) {
-        const error = members(errors.get(path) ?? { code: "refused" });
+        const error = members(errors.get(key) ?? { code: "refused" });
         const reason = error_of(reply.ok ? { data: `${path}: not subscribed`, error } : reply);
         if (undecided && reason.code === "unauthenticated") subscription.wait(reason);
         else subscription.refuse(reason, out);
@@ -196,7 +238,12 @@ export class Subscriptions {
   }
 
   #all() {
-    return [...this.#by_path.values()];
+    return [...this.#by_key.values()];
+  }
+
+  /** Whether any is only a part of its collection. */
+  get filtered() {
+    return this.#all().some(({ filter }) => is_filtered(filter));
   }
 
   /**
@@ -213,11 +260,25 @@ export class Subscriptions {
 
   /**
    * @param {Subscription[]} subscriptions
+   * @param {Effect[]} out
+   * @returns {Subscription[]} without those that are refused because the server cannot filter them
+   */
+  #refuse_unknown(subscriptions, out) {
+    return subscriptions.filter((each) => {
+      const fault = filter_fault(each.filter, this.#features);
+      if (fault) each.refuse(fault, out);
+      return !fault;
+    });
+  }
+
+  /**
+   * @param {Subscription[]} subscriptions
    * @param {boolean} resume
    * @param {Effect[]} out
    */
   #subscribe(subscriptions, resume, out) {
-    if (this.#by_path.size > this.#most) {
+    subscriptions = this.#refuse_unknown(subscriptions, out);
+    if (this.#by_key.size > this.#most) {
       this.#full = true;
       const taken = this.#all().filter((each) => each.in_force).length;
       // The others wait.
@@ -230,8 +291,11 @@ export class Subscriptions {
 
   /** @param {Subscription} subscription @param {Effect[]} out */
   #unsubscribe(subscription, out) {
+    const { path, view, filter } = subscription;
     subscription.state = "idle";
-    if (this.#connected) this.#change(undefined, [subscription.path], out);
+    // What it cannot filter was never in force there.
+    if (this.#connected && !filter_fault(filter, this.#features))
+      this.#change(undefined, [view === undefined ? path : [path, view]], out);
   }
 
   /**
@@ -239,7 +303,7 @@ export class Subscriptions {
    * the change alone, however many subscriptions there are.
    *
    * @param {Subscription[] | undefined} named now in force
-   * @param {string[] | undefined} remove paths no longer in force
+   * @param {unknown[] | undefined} remove those no longer in force
    * @param {Effect[]} out
    */
   #change(named, remove, out) {
@@ -258,12 +322,11 @@ export class Subscriptions {
    * Do without a subscription until it is asked for again.
    *
    * @param {Subscription} subscription
-   * @param {string} code
-   * @param {string} reason
+   * @param {SharedStateError} error
    * @param {Effect[]} out
    */
-  #give_up(subscription, code, reason, out) {
+  #give_up(subscription, error, out) {
     this.#unsubscribe(subscription, out);
-    subscription.refuse(new SharedStateError(code, reason), out);
+    subscription.refuse(error, out);
   }
 }

@@ -35,7 +35,7 @@ describe("requests", () => {
     const { core } = subscribed();
     const tunnels = ["t1", "t2"].map((ticket) => sent(put(core, ticket))[0].tunnel);
     const settled = (/** @type {any} */ ticket, /** @type {any} */ data) => [
-      { kind: "settled", ticket, error: undefined, data },
+      { kind: "settled", ticket, error: undefined, data, at: undefined, more: false },
     ];
     assert.deepEqual(core.receive_text(reply(tunnels[1], 2)), settled("t2", 2));
     assert.deepEqual(core.receive_text(reply(tunnels[1], 2)), []);

@@ -16,7 +16,7 @@ class Replay {
   #core = new ClientProtocol();
   /** @type {unknown[]} of the requests sent, in order */
   #tunnels = [];
-  /** @type {Map<string, Replica>} what is held, by path */
+  /** @type {Map<string, Replica>} what is held, by name */
   #replicas = new Map();
 
   /**
@@ -32,9 +32,15 @@ class Replay {
         if (request.path === "/subs") delete request.arg.brief; // a client's own affair
         return { ...request, tunnel: { sent: this.#tunnels.length } };
       }),
-      changed: of(effects, "changed").map(({ path, diffs }) => ({ path, diffs })),
-      synced: of(effects, "synced").map(({ path }) => path),
-      refused: of(effects, "refused").map(({ path, error }) => ({ path, code: error.code })),
+      changed: of(effects, "changed").map((effect) => ({
+        path: name(effect),
+        diffs: effect.diffs,
+      })),
+      synced: of(effects, "synced").map(name),
+      refused: of(effects, "refused").map((effect) => ({
+        path: name(effect),
+        code: effect.error.code,
+      })),
       settled: of(effects, "settled").map((effect) => this.#settled(effect)),
       identified: of(effects, "identified").map(({ user, expires }) => ({ user, expires })),
       token_wanted: of(effects, "token_wanted").map(({ reason }) => reason),
@@ -66,17 +72,20 @@ class Replay {
       case "receive_text":
         return core.receive_text(what);
       case "acquire": {
-        const replica = this.#replicas.get(what) ?? new Replica();
-        this.#replicas.set(what, replica);
-        return core.acquire(what, replica);
+        const { path, ...filter } = typeof what === "string" ? { path: what } : what;
+        const replica = this.#replicas.get(name({ path, ...filter })) ?? new Replica();
+        this.#replicas.set(name({ path, ...filter }), replica);
+        return core.acquire(path, replica, filter);
       }
-      case "release":
-        this.#replicas.delete(what);
-        return core.release(what);
+      case "release": {
+        const { path = what, view } = what;
+        this.#replicas.delete(name({ path, view }));
+        return core.release(path, view);
+      }
       case "update":
         return core.request(what.ticket, "PUT", what.path, what.arg);
       case "get":
-        return core.request(what.ticket, "GET", what.path);
+        return core.request(what.ticket, "GET", what.path, what.arg);
       default:
         throw new Error(`an input of no known kind: ${kind}`);
     }
@@ -89,13 +98,16 @@ class Replay {
   }
 
   /** @param {import("../../src/protocol/effects.js").Settled} effect */
-  #settled({ ticket, error, data }) {
-    if (!error) return { ticket, data };
+  #settled({ ticket, error, data, at, more }) {
+    if (!error) return { ticket, data, at, more: more || undefined };
     const { epoch, version } = error;
     const cursor = error.code === "conflict" ? { cursor: { epoch, version } } : {};
     return { ticket, code: error.code, ...cursor };
   }
 }
+
+/** @param {{path: string, view?: string}} of a replica */
+const name = ({ path, view }) => (view === undefined ? path : `${path} ${view}`);
 
 /**
  * @template {Effect["kind"]} K
