@@ -19,6 +19,7 @@ from sharedstate_core.expressions.tree import (
 
 from .entry import DENIED
 from .faults import RuleFault
+from .read_hints import read_hints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,6 +42,7 @@ def hints(entries: Sequence[Entry]) -> Iterator[RuleFault]:
         yield from _never(entry)
         yield from _mixed(entry)
         yield from _whole_users(entry)
+        yield from read_hints(entry)
 
 
 def _given_away(entry: Entry) -> Iterator[RuleFault]:

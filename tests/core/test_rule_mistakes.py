@@ -207,6 +207,27 @@ def test_names_that_stand_for_names_do_not_grow_without_end() -> None:
         ),
         ({"stamp": {"by": "user"}}, "stamp.by: it is the whole user, with all claims"),
         ({"stamp": {"insert": {"by": "user"}}}, "stamp.insert.by: it is the whole user"),
+        (
+            {"read": "item.level <= user.level"},
+            "read: slow with many users: every change is compared",
+        ),
+        (
+            {"read": "user != null && (item.by == user.id || item.level < user.level)"},
+            "read: slow with many users: every change is compared",
+        ),
+        (
+            {"read": "user.staff ? item.level < user.level : item.by == user.id"},
+            "read: slow with many users: every change is compared",
+        ),
+        (
+            {"read": "item.by == user.id", "write": "user != null"},
+            "write: people can change items that they may not read: `read` asks for the item",
+        ),
+        (
+            {"read": "item.open || item.by == user.id", "remove": "user.role == 'staff'"},
+            "remove: people can change items that they may not read",
+        ),
+        ({"read": "item.open && user != null", "write": True}, "write: people can change items"),
     ],
 )
 def test_what_is_probably_not_meant(entry: dict[str, Any], hint: str) -> None:
@@ -229,6 +250,18 @@ def test_what_is_probably_not_meant(entry: dict[str, Any], hint: str) -> None:
         {"update": "item.by == 'ann'"},
         {"remove": "item.at > now - 60.0 && now > 60 && size(item.x) - 1 > item.n + 1"},
         {"stamp": {"by": "user.id", "of": "[user]", "till": "now + 60.0 * 2.0"}},
+        {"read": "item.level < 5"},
+        {"read": "user != null && item.level < 5 && item.by == user.id"},
+        {"read": "user.role == 'staff' || item.by == user.id", "write": "user.role == 'staff'"},
+        {
+            "read": "user != null && (item.open || user.staff)",
+            "remove": "user != null && user.staff",
+        },
+        {"read": "item.open || item.room in user.rooms || user.id in item.members"},
+        {"read": "user.id in [item.by, item.to, user.boss]"},
+        {"read": "user.staff ? item.open : user.levels[0] == item.level"},
+        {"read": "item.a == user.a ? item.b == user.b : item.c == user.c"},
+        {"read": "item.by == user.id", "remove": "item.old", "update": False},
     ],
 )
 def test_what_may_be_meant(entry: dict[str, Any]) -> None:
