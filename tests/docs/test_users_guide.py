@@ -16,6 +16,10 @@ from sharedstate_anyio import parse_config
 from sharedstate_anyio.auth import Authenticator
 from sharedstate_anyio.auth.credentials import credentials
 from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
+from sharedstate_core import CollectionPath
+from sharedstate_core.expressions.evaluator import Program
+from sharedstate_core.expressions.parser import parse
+from sharedstate_core.expressions.tree import Literal
 from tests.browser.test_browser import SECONDS, run_scenario
 from tests.docs.test_examples import Block, blocks
 from tests.support.ports import free_port
@@ -73,6 +77,43 @@ def test_the_chat(chat: Path) -> None:
 def test_explain(chat: Path) -> None:
     command, *said = of("sh")[2].text.splitlines()
     assert sh(command, chat).splitlines() == [line.removeprefix("# ") for line in said]
+
+
+def test_which_orders_one_sees() -> None:
+    (text,) = [each.text for each in of("json") if "item.helpers" in each.text]
+    rules = parse_config(json.loads(text)).rules
+    assert rules is not None
+    match = rules.entry(CollectionPath("shop", "items", "orders"))
+    assert match is not None
+    orders = {
+        "of Ann": {"by": "ann", "helpers": []},
+        "with Ann": {"by": "bob", "helpers": ["ann"]},
+        "of Bob": {"by": "bob", "helpers": []},
+        "without helpers": {"by": "bob"},
+    }
+
+    def seen(**user: str) -> list[str]:
+        program = Program(match.readable(user))
+        return [name for name, item in orders.items() if program.evaluate({"item": item}) is True]
+
+    assert seen(id="ann") == ["of Ann", "with Ann"]
+    assert seen(id="bob") == ["with Ann", "of Bob", "without helpers"]
+    assert seen(id="eve", role="staff") == list(orders)
+    assert match.readable(None) == Literal(False)
+
+
+@pytest.mark.parametrize(
+    ("rule", "shown"),
+    [
+        ("item.hidden != true", [False, True]),
+        ("!has(item.hidden) || item.hidden != true", [True] * 2),
+    ],
+)
+def test_an_error_hides_an_item(rule: str, shown: list[bool]) -> None:
+    assert f"`{rule}`" in (Path(__file__).parents[2] / PAGE).read_text()
+    items: list[dict[str, object]] = [{}, {"hidden": False}, {"hidden": True}]
+    found = [Program(parse(rule)).evaluate({"item": item}) is True for item in items]
+    assert found == [*shown, False]
 
 
 def test_check_has_nothing_to_say_of_the_rules(chat: Path) -> None:
