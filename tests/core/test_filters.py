@@ -149,6 +149,20 @@ def refused(where: object) -> tuple[str, str]:
     return error.value.code, error.value.message
 
 
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (2**1024, "expected a number of at most 1024 bits"),
+        (-(2**1024), "expected a number of at most 1024 bits"),
+        (float("inf"), "expected a number that is finite"),
+        (float("nan"), "expected a number that is finite"),
+    ],
+)
+def test_numbers_that_no_double_can_be(value: float, problem: str) -> None:
+    assert refused({"a": {"gt": value}}) == ("bad_message", f"sub.where.a.gt: {problem}")
+    assert refused({"a": {"in": [1, value]}}) == ("bad_message", f"sub.where.a.in[1]: {problem}")
+
+
 def within(count: int, where: object) -> object:
     for _ in range(count):
         where = {"not": where}
