@@ -84,6 +84,11 @@ type Details = {
 };
 
 /**
+ * where an item stands in the order of its collection
+ */
+type At = readonly [created: number, place: number];
+
+/**
  * An item: a JSON object with an id.
  */
 type Item = {
@@ -188,6 +193,49 @@ type Options = {
     debug?: boolean | undefined;
 };
 
+type Scalar = string | number | boolean | null;
+/**
+ * All that is there must hold: equal to a scalar; a list that `has` it; a string with that `prefix`; whether the member
+ * `exists`. A number is compared with numbers, a string with strings. What cannot be compared does not hold; `ne` is
+ * the opposite of `eq`.
+ */
+type Tests = {
+    eq?: Scalar | undefined;
+    ne?: Scalar | undefined;
+    lt?: string | number | undefined;
+    lte?: string | number | undefined;
+    gt?: string | number | undefined;
+    gte?: string | number | undefined;
+    in?: readonly Scalar[] | undefined;
+    has?: Scalar | undefined;
+    prefix?: string | undefined;
+    exists?: boolean | undefined;
+};
+/**
+ * Tests by the names of members, or JSON Pointers such as "/geo/lat"; a scalar stands for `eq`. All must hold, and those in
+ * `and`, one of those in `or`, and not what is in `not`.
+ */
+type Where = {
+    readonly and?: readonly Where[];
+    readonly or?: readonly Where[];
+    readonly not?: Where;
+    readonly [member: string]: Scalar | Tests | Where | readonly Where[] | undefined;
+};
+type FilterOptions = {
+    /**
+     * only items for which this holds
+     */
+    where?: Where | undefined;
+    /**
+     * only so many: the newest, 1 to 1000
+     */
+    last?: number | undefined;
+    /**
+     * only these members of each item, and `id`
+     */
+    fields?: readonly string[] | undefined;
+};
+
 declare global {
     /** From the `lib` "esnext.disposable", so that these types do not require it. */
     interface SymbolConstructor {
@@ -251,15 +299,16 @@ type Cursor = {
 };
 
 /** @import { Changes } from "./changes.js" */
+/** @import { FilterOptions } from "./filter.js" */
 /** @import { Disposable } from "../util/disposable.js" */
 /** @import { Until } from "../util/lifetime.js" */
 /** @import { Diff, Item } from "../protocol/replica.js" */
 /** @typedef {(() => void) & Disposable} Unsubscribe */
 /**
- * The local copy of one collection, kept in sync by the client from which it was acquired. After a lost connection
+ * The local copy of one collection, or of a part of it, kept in sync by the client from which it was acquired. After a lost connection
  * it keeps its items, and the same object is brought up to date.
  *
- * Items are not copied: do not modify them; `update` changes the collection. They are in order of insertion.
+ * Items are not copied: do not modify them; `update` changes the collection. They are in order of insertion into it.
  *
  * @template {{id: string}} [T=Item]
  */
@@ -267,8 +316,19 @@ declare class Dataset<T extends {
     id: string;
 } = Item> {
     protected constructor();
+    /** @readonly only items for which this holds; undefined: all */
+    readonly where: Where | undefined;
+    /** @readonly only so many, the newest; undefined: all */
+    readonly last: number | undefined;
+    /** @readonly only these members of each item, and `id`; undefined: all */
+    readonly fields: readonly string[] | undefined;
     /** Path of the collection, `/app/service/collection`. */
     get path(): string;
+    /**
+     * The place of its first item in the order of the collection, for `client.page`; undefined if there are no items, or if this is
+     * a whole collection.
+     */
+    get before(): At | undefined;
     /** Number of items. */
     get size(): number;
     /**
@@ -308,7 +368,8 @@ declare class Dataset<T extends {
      *
      * @param {Changes<T>} changes not modified
      * @param {Until} [until] a signal that withdraws the request, unless it was sent
-     * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`: `bad_update`,
+     * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`: `bad_update` (an `insert` too,
+     *   where `fields` leaves members out),
      *   `forbidden`, `conflict`, `too_many`, `unavailable`, `connection_lost` (outcome unknown), `closed`… The
      *   promise may be ignored: then nothing is thrown or logged, unless the call itself is a mistake (an unknown
      *   member).
@@ -341,13 +402,22 @@ declare class Dataset<T extends {
 type Unsubscribe = (() => void) & Disposable;
 
 /** @import { Changes } from "./changes.js" */
+/** @import { FilterOptions } from "./filter.js" */
 /** @import { Disposable } from "../util/disposable.js" */
 /** @import { Until } from "../util/lifetime.js" */
 /** @import { Options, Status } from "./options.js" */
 /** @import { User } from "../protocol/effects.js" */
 /** @import { Item } from "../protocol/replica.js" */
+/** @import { At } from "../protocol/views.js" */
 /** @typedef {{path: string} & Disposable} Handle for `release`, or for `using` */
-/** @typedef {{ds: Dataset<any>, handles: number}} Acquired */
+/** @typedef {{key: string, text: string | undefined, view: string | undefined, ds: Dataset<any>, handles: number}} Acquired */
+/**
+ * @template {{id: string}} [T=Item]
+ * @typedef {object} Page
+ * @property {T[]} items in order
+ * @property {At | undefined} before asks for the next page, of older items; undefined if there are no items
+ * @property {boolean} more whether there are older ones
+ */
 /**
  * A connection to a SharedState server and the datasets that it keeps in sync. It reconnects by itself until it is
  * closed. This is the lean core; `full.js` builds on it.
@@ -414,18 +484,20 @@ declare class SharedStateClient {
      */
     close(): void;
     /**
-     * Get the dataset of a collection, with or without a connection. Acquiring a path again, in whatever spelling,
-     * returns the same dataset, with another handle.
+     * Get the dataset of a collection, or of a part of it, with or without a connection. Acquiring a path again, in
+     * whatever spelling, with an equal filter returns the same dataset, with another handle; with another filter, another
+     * dataset.
      *
      * @template {{id: string}} [T=Item]
      * @param {string} path `/app/service/collection`
-     * @param {Until} [until] a signal that releases the handle
+     * @param {FilterOptions & Until} [options] a filter; a signal that releases the handle
      * @returns {[Handle, Dataset<T>]} handle for `release`, and the dataset
-     * @throws {SharedStateError} `bad_path` unless the path names a collection; as `connect`
+     * @throws {SharedStateError} `bad_path` unless the path names a collection; `bad_message` if there is something undefined
+     *   in the filter; as `connect`
      */
     acquire<T extends {
         id: string;
-    } = Item>(path: string, { signal }?: Until): [Handle, Dataset<T>];
+    } = Item>(path: string, { signal, ...options }?: FilterOptions & Until): [Handle, Dataset<T>];
     /**
      * Release a handle. With the last handle of a dataset, the dataset is released: no longer kept in sync, but
      * still readable.
@@ -440,15 +512,31 @@ declare class SharedStateClient {
      * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of collections; `/app`:
      *   names of services that hold some of the app; `/`: names of services; `/clock`: the server's time, in seconds
      *   since the Unix epoch
-     * @param {Until & {after?: string, limit?: number}} [options] `signal` withdraws the request, unless it was sent.
+     * @param {FilterOptions & Until & {before?: At, after?: string, limit?: number}} [options] a filter, if it is a
+     *   collection; `before` as for `page`. `signal` withdraws the request, unless it was sent.
      *   `after` and `limit` ask for a page of a long list of names: at most so many that follow one, by code point; the
      *   first page is after `""`, the page after the last name is empty. A list that is too long without is `too_large`.
      * @returns {Promise<R>} Rejects with a `SharedStateError`, as `Dataset.update` does.
      */
-    get<R = unknown>(path: string, options?: Until & {
+    get<R = unknown>(path: string, options?: FilterOptions & Until & {
+        before?: At;
         after?: string;
         limit?: number;
     }): Promise<R>;
+    /**
+     * Read a part of a collection, once: with `last`, its newest items; with `before` too, those before a place in the order,
+     * which is the member `before` of a dataset or of another page.
+     *
+     * @template {{id: string}} [T=Item]
+     * @param {string} path `/app/service/collection`
+     * @param {FilterOptions & Until & {before?: At}} [options]
+     * @returns {Promise<Page<T>>} Rejects as `get` does.
+     */
+    page<T extends {
+        id: string;
+    } = Item>(path: string, { signal, before, ...options }?: FilterOptions & Until & {
+        before?: At;
+    }): Promise<Page<T>>;
     /**
      * Update a collection, acquired or not. See `Dataset.update`.
      *
@@ -461,7 +549,7 @@ declare class SharedStateClient {
      */
     update<T extends {
         id: string;
-    } = Item>(path: string, changes: Changes<T>, { signal }?: Until): Promise<number>;
+    } = Item>(path: string, changes: Changes<T>, until?: Until): Promise<number>;
     [Symbol.dispose](): void;
     #private;
 }
@@ -471,6 +559,22 @@ declare class SharedStateClient {
 type Handle = {
     path: string;
 } & Disposable;
+type Page<T extends {
+    id: string;
+} = Item> = {
+    /**
+     * in order
+     */
+    items: T[];
+    /**
+     * asks for the next page, of older items; undefined if there are no items
+     */
+    before: At | undefined;
+    /**
+     * whether there are older ones
+     */
+    more: boolean;
+};
 
 /** @type {string} the version of this package, as in `package.json`: without a commit, for bundles are reproducible */
 declare const version: string;

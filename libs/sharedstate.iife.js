@@ -51,6 +51,7 @@ var SHAREDSTATE = (() => {
   var bad_update = (place, problem) => new SharedStateError("bad_update", `${place || "update"}: ${problem}`, {
     place: place || void 0
   });
+  var cut = () => bad_update("insert", "none, where only some fields are known");
   var Unauthorized = class extends Error {
   };
 
@@ -174,8 +175,8 @@ ${view}`
   }
   var malformed = (reason, path, view) => ({ kind: "malformed", reason, path, view });
   var are_places = (at, count) => Array.isArray(at) && at.length === count && at.every((each) => Array.isArray(each) && each.length === 2 && each.every(Number.isInteger));
-  var by_key = (list2, view_of) => new Map(
-    Array.isArray(list2) ? list2.filter(Array.isArray).map((each) => [key_of(each[0], view_of(each)), each[1]]) : []
+  var by_key = (list2, view_of2) => new Map(
+    Array.isArray(list2) ? list2.filter(Array.isArray).map((each) => [key_of(each[0], view_of2(each)), each[1]]) : []
   );
   var members = (value) => is_object(value) ? value : {};
   function is_object(value) {
@@ -1920,22 +1921,23 @@ ${view}`
       this.#sign_in.stop();
       this.perform(this.#core.sign_in(null), this.#begun ? "connected" : void 0);
     }
-    /** @param {string} path @param {import("../protocol/replica.js").Replica} replica */
-    acquire(path, replica) {
-      this.perform(this.#core.acquire(path, replica));
+    /** @param {Parameters<ClientProtocol["acquire"]>} args */
+    acquire(...args) {
+      this.perform(this.#core.acquire(...args));
     }
-    /** @param {string} path */
-    release(path) {
-      this.perform(this.#core.release(path));
+    /** @param {Parameters<ClientProtocol["release"]>} args */
+    release(...args) {
+      this.perform(this.#core.release(...args));
     }
     /**
      * @param {"GET" | "PUT"} cmd
      * @param {() => [string, unknown]} make returns path and argument; what it throws, a mistake of the program,
      *   rejects the promise, and is shown as an unhandled rejection
      * @param {AbortSignal} [signal] withdraws the request, unless it was sent
+     * @param {(answer: Settled) => unknown} [result] what of the answer is given
      * @returns {Promise<any>}
      */
-    request(cmd, make, signal) {
+    request(cmd, make, signal, result = ({ data }) => data) {
       let stop = () => {
       };
       let made = false;
@@ -1945,7 +1947,7 @@ ${view}`
         signal?.throwIfAborted();
         this.connect();
         const ticket = {
-          resolve: (data) => (stop(), resolve(data)),
+          resolve: (answer) => (stop(), resolve(result(answer))),
           reject: (error) => (stop(), reject(error))
         };
         stop = on_abort(signal, () => this.#core.withdraw(ticket) && reject(signal?.reason));
@@ -1997,7 +1999,7 @@ ${view}`
             effect.ticket
           );
           if (effect.error) reject(effect.error);
-          else resolve(effect.data);
+          else resolve(effect);
           break;
         }
         case "fault":
@@ -2074,11 +2076,15 @@ ${view}`
     /**
      * @internal
      * @param {string} path
+     * @param {FilterOptions} filter
      * @param {(changes: Changes<any>, until?: Until) => Promise<number>} put
      * @param {import("../util/call_queue.js").CallQueue} calls
      */
-    constructor(path, put, calls) {
+    constructor(path, { where, last, fields }, put, calls) {
       this.#path = path;
+      this.where = where;
+      this.last = last;
+      this.fields = fields;
       this.#put = put;
       this.#calls = calls;
       this.#callbacks = new Callbacks(calls);
@@ -2087,6 +2093,13 @@ ${view}`
     /** Path of the collection, `/app/service/collection`. */
     get path() {
       return this.#path;
+    }
+    /**
+     * The place of its first item in the order of the collection, for `client.page`; undefined if there are no items, or if this is
+     * a whole collection.
+     */
+    get before() {
+      return this._replica.before;
     }
     /** Number of items. */
     get size() {
@@ -2147,7 +2160,8 @@ ${view}`
      *
      * @param {Changes<T>} changes not modified
      * @param {Until} [until] a signal that withdraws the request, unless it was sent
-     * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`: `bad_update`,
+     * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`: `bad_update` (an `insert` too,
+     *   where `fields` leaves members out),
      *   `forbidden`, `conflict`, `too_many`, `unavailable`, `connection_lost` (outcome unknown), `closed`… The
      *   promise may be ignored: then nothing is thrown or logged, unless the call itself is a mistake (an unknown
      *   member).
@@ -2246,12 +2260,33 @@ ${view}`
     return new SharedStateError("released", "the dataset was released");
   }
 
+  // src/api/filter.js
+  function filter_of({ where, last, fields } = {}) {
+    const sorted = Array.isArray(fields) ? [...fields].sort() : fields;
+    const given = Object.entries({ where, last, fields: sorted }).filter(
+      ([, each]) => each !== void 0
+    );
+    const text = JSON.stringify(Object.fromEntries(given), canonical);
+    return [JSON.parse(text), given.length ? text : void 0];
+  }
+  function canonical(name, value) {
+    if (value === void 0 || typeof value === "number" && !Number.isFinite(value))
+      throw new SharedStateError("bad_message", `${name}: ${value} is not JSON`);
+    return is_object(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1)) : value;
+  }
+  function view_of(text) {
+    if (text === void 0) return void 0;
+    let hash = 2166136261;
+    for (const byte of new TextEncoder().encode(text)) hash = Math.imul(hash ^ byte, 16777619);
+    return (hash >>> 0).toString(36);
+  }
+
   // src/api/client.js
   var SharedStateClient = class {
     #hub;
-    /** @type {Map<string, Acquired>} by path */
+    /** @type {Map<string, Acquired>} by path and view */
     #acquired = /* @__PURE__ */ new Map();
-    /** @type {Map<object, () => void>} functions that stop listening to the signal, by handle */
+    /** @type {Map<object, {acquired: Acquired, stop(): void}>} `stop` listening to the signal, by handle */
     #handles = /* @__PURE__ */ new Map();
     /**
      * It does not connect yet: `connect`, `acquire`, `get` or `update` will.
@@ -2263,7 +2298,7 @@ ${view}`
       this.#hub = new ClientHub(
         url,
         options,
-        (effect) => this._peek(effect.path)?._handle(effect),
+        (effect) => this.#acquired.get(key_of(effect.path, effect.view))?.ds._handle(effect),
         (error) => {
           for (const { ds } of this.#acquired.values())
             error ? ds._failed(error, error.code === "closed") : ds._renew();
@@ -2347,46 +2382,63 @@ ${view}`
       this.close();
     }
     /**
-     * Get the dataset of a collection, with or without a connection. Acquiring a path again, in whatever spelling,
-     * returns the same dataset, with another handle.
+     * Get the dataset of a collection, or of a part of it, with or without a connection. Acquiring a path again, in
+     * whatever spelling, with an equal filter returns the same dataset, with another handle; with another filter, another
+     * dataset.
      *
      * @template {{id: string}} [T=Item]
      * @param {string} path `/app/service/collection`
-     * @param {Until} [until] a signal that releases the handle
+     * @param {FilterOptions & Until} [options] a filter; a signal that releases the handle
      * @returns {[Handle, Dataset<T>]} handle for `release`, and the dataset
-     * @throws {SharedStateError} `bad_path` unless the path names a collection; as `connect`
+     * @throws {SharedStateError} `bad_path` unless the path names a collection; `bad_message` if there is something undefined
+     *   in the filter; as `connect`
      */
-    acquire(path, { signal } = {}) {
+    acquire(path, { signal, ...options } = {}) {
       const name = collection_path(path);
+      const [filter, text] = filter_of(options);
       this.#hub.connect();
-      let acquired = this.#acquired.get(name);
+      let [key, view, acquired] = this.#find(name, text);
       if (!acquired) {
         const ds2 = this._new_dataset(
           name,
-          (changes, until) => this.update(name, changes, until),
+          filter,
+          (changes, until) => this.#put(name, changes, until, filter.fields),
           this.#hub.calls
         );
-        acquired = { ds: ds2, handles: 0 };
-        this.#acquired.set(name, acquired);
+        acquired = { key, text, view, ds: ds2, handles: 0 };
+        this.#acquired.set(key, acquired);
       }
       acquired.handles++;
       const { ds } = acquired;
       ds._renew();
-      this.#hub.acquire(name, ds._replica);
+      this.#hub.acquire(name, ds._replica, { view, ...filter });
       const handle = Object.freeze(disposable({ path: name }, () => this.release(handle)));
-      let stop = () => {
-      };
-      this.#handles.set(handle, () => stop());
-      stop = on_abort(signal, () => this.release(handle));
+      const entry = { acquired, stop() {
+      } };
+      this.#handles.set(handle, entry);
+      entry.stop = on_abort(signal, () => this.release(handle));
       return [handle, ds];
+    }
+    /**
+     * @param {string} path in normal form
+     * @param {string | undefined} text of its filter
+     * @returns {[key: string, view: string | undefined, acquired: Acquired | undefined]}
+     */
+    #find(path, text) {
+      for (let view = view_of(text); ; view += "_") {
+        const key = key_of(path, view);
+        const acquired = this.#acquired.get(key);
+        if (!acquired || acquired.text === text) return [key, view, acquired];
+      }
     }
     /**
      * @internal
      * @param {string} path in normal form
+     * @param {FilterOptions} [options]
      * @returns {Dataset<any> | undefined} the dataset, if acquired
      */
-    _peek(path) {
-      return this.#acquired.get(path)?.ds;
+    _peek(path, options) {
+      return this.#find(path, filter_of(options)[1])[2]?.ds;
     }
     /**
      * @internal
@@ -2412,19 +2464,16 @@ ${view}`
      * @param {object} handle from `acquire`; one that was already released has no effect
      */
     release(handle) {
-      const stop = this.#handles.get(handle);
-      if (!stop) return;
-      stop();
+      const entry = this.#handles.get(handle);
+      if (!entry) return;
+      entry.stop();
       this.#handles.delete(handle);
-      const { path } = (
-        /** @type {Handle} */
-        handle
-      );
-      const acquired = this.#acquired.get(path);
-      if (!acquired || --acquired.handles > 0) return;
-      this.#acquired.delete(path);
-      acquired.ds._release();
-      this.#hub.release(path);
+      const { acquired } = entry;
+      if (--acquired.handles > 0) return;
+      const { key, view, ds } = acquired;
+      this.#acquired.delete(key);
+      ds._release();
+      this.#hub.release(ds.path, view);
     }
     /**
      * Read something from the server, once.
@@ -2433,14 +2482,36 @@ ${view}`
      * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of collections; `/app`:
      *   names of services that hold some of the app; `/`: names of services; `/clock`: the server's time, in seconds
      *   since the Unix epoch
-     * @param {Until & {after?: string, limit?: number}} [options] `signal` withdraws the request, unless it was sent.
+     * @param {FilterOptions & Until & {before?: At, after?: string, limit?: number}} [options] a filter, if it is a
+     *   collection; `before` as for `page`. `signal` withdraws the request, unless it was sent.
      *   `after` and `limit` ask for a page of a long list of names: at most so many that follow one, by code point; the
      *   first page is after `""`, the page after the last name is empty. A list that is too long without is `too_large`.
      * @returns {Promise<R>} Rejects with a `SharedStateError`, as `Dataset.update` does.
      */
     get(path, options) {
-      const { signal, ...page } = { ...options };
-      return this.#hub.request("GET", () => [path, options && page], signal);
+      const { signal, ...arg } = { ...options };
+      return this.#hub.request(
+        "GET",
+        () => [path, options && { ...arg, ...filter_of(arg)[0] }],
+        signal
+      );
+    }
+    /**
+     * Read a part of a collection, once: with `last`, its newest items; with `before` too, those before a place in the order,
+     * which is the member `before` of a dataset or of another page.
+     *
+     * @template {{id: string}} [T=Item]
+     * @param {string} path `/app/service/collection`
+     * @param {FilterOptions & Until & {before?: At}} [options]
+     * @returns {Promise<Page<T>>} Rejects as `get` does.
+     */
+    page(path, { signal, before, ...options } = {}) {
+      return this.#hub.request(
+        "GET",
+        () => [path, { where: {}, before, ...filter_of(options)[0] }],
+        signal,
+        ({ data: items, at, more }) => ({ items, before: at?.[0], more })
+      );
     }
     /**
      * Update a collection, acquired or not. See `Dataset.update`.
@@ -2452,8 +2523,24 @@ ${view}`
      * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`; may be ignored, like that
      *   of `Dataset.update`.
      */
-    update(path, changes, { signal } = {}) {
-      return this.#hub.request("PUT", () => [collection_path(path), this._prepared(changes)], signal);
+    update(path, changes, until) {
+      return this.#put(path, changes, until);
+    }
+    /**
+     * @param {string} path
+     * @param {Changes<any>} changes
+     * @param {Until} [until]
+     * @param {readonly string[]} [fields] the members that are known of each item, if not all
+     */
+    #put(path, changes, { signal } = {}, fields) {
+      const make = (
+        /** @returns {[string, unknown]} */
+        () => {
+          if (fields && changes?.insert?.length) throw cut();
+          return [collection_path(path), this._prepared(changes)];
+        }
+      );
+      return this.#hub.request("PUT", make, signal);
     }
   };
 
@@ -2792,6 +2879,7 @@ ${view}`
       if (this._over)
         throw new SharedStateError("bad_update", "the transaction is over: an await is missing");
       const { remove, insert, reset } = batch_of(changes);
+      if (this.#ds.fields && insert.length) throw cut();
       if (reset) {
         this.#reset = true;
         this.#insert.clear();
@@ -2975,19 +3063,21 @@ ${view}`
       ));
     }
     /**
-     * Get the dataset of a collection, with or without a connection. Acquiring a path again, in whatever spelling,
-     * returns the same dataset, with another handle.
+     * Get the dataset of a collection, or of a part of it, with or without a connection. Acquiring a path again, in
+     * whatever spelling, with an equal filter returns the same dataset, with another handle; with another filter, another
+     * dataset.
      *
      * @template {{id: string}} [T=Item]
      * @param {string} path `/app/service/collection`
-     * @param {Until} [until] a signal that releases the handle
+     * @param {FilterOptions & Until} [options] a filter; a signal that releases the handle
      * @returns {[Handle, Dataset<T>]} handle for `release`, and the dataset
-     * @throws {SharedStateError} `bad_path` unless the path names a collection; as `connect`
+     * @throws {SharedStateError} `bad_path` unless the path names a collection; `bad_message` if there is something undefined
+     *   in the filter; as `connect`
      */
-    acquire(path, until) {
+    acquire(path, options) {
       return (
         /** @type {[Handle, Dataset<T>]} */
-        super.acquire(path, until)
+        super.acquire(path, options)
       );
     }
     /**

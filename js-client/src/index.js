@@ -7,6 +7,9 @@ export { version } from "./version.js";
 
 /** @typedef {import("./api/client.js").Handle} Handle */
 /** @typedef {import("./extras/clock.js").Clock} Clock */
+/** @typedef {import("./api/filter.js").FilterOptions} FilterOptions */
+/** @typedef {import("./api/filter.js").Where} Where */
+/** @typedef {import("./protocol/views.js").At} At */
 /** @typedef {import("./api/options.js").Options} Options */
 /** @typedef {import("./api/options.js").Status} Status */
 /** @typedef {import("./protocol/effects.js").User} User */
@@ -21,6 +24,10 @@ export { version } from "./version.js";
 /**
  * @template {{id: string}} [T=Item]
  * @typedef {import("./protocol/replica.js").Diff<T>} Diff
+ */
+/**
+ * @template {{id: string}} [T=Item]
+ * @typedef {import("./api/client.js").Page<T>} Page
  */
 /**
  * @template {{id: string}} [T=Item]

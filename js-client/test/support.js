@@ -23,7 +23,7 @@ export const failure = (tunnel, message, more = {}) =>
  * A notification; without `state` one of level 1.
  *
  * @param {any} data
- * @param {{epoch?: string, base?: number, version?: number, more?: boolean}} [state]
+ * @param {{epoch?: string, base?: number, version?: number, more?: boolean, view?: string, at?: number[][]}} [state]
  * @param {string} [path]
  */
 export const notify = (data, state = {}, path = C) =>
@@ -37,6 +37,15 @@ export const notify = (data, state = {}, path = C) =>
 
 /** @param {string} epoch @param {number} base @param {number} version */
 export const at = (epoch, base, version) => ({ epoch, base, version });
+
+/**
+ * What a notification of a view has, too.
+ *
+ * @param {string | undefined} name
+ * @param {any[]} items in ascending order of their places
+ */
+export const view = (name, items = []) =>
+  name === undefined ? {} : { view: name, at: items.map((_, n) => [n, 0]) };
 
 /**
  * The requests among the effects, as the server reads them.
@@ -206,13 +215,27 @@ export class FakeWebSocket {
     return this;
   }
 
-  /** Take every subscription that was asked for, and answer each with a snapshot. */
-  serve(items = /** @type {any[]} */ ([]), epoch = "e", version = 1) {
+  /** Answer `/session`, as a server that can do this. */
+  know(features = ["where", "last", "fields"]) {
+    const { tunnel } = this.sessions.pop();
+    return this.say(reply(tunnel, { user: null, expires: null, limits: {}, features }));
+  }
+
+  /**
+   * Take every subscription that was asked for, and answer each with a snapshot: of a view, the items that are meant for
+   * it, at places in their order.
+   *
+   * @param {any[] | ((sub: any) => any[])} items
+   */
+  serve(items = [], epoch = "e", version = 1) {
     for (const { path, tunnel, arg } of this.sent.splice(0)) {
       if (path !== "/subs") continue;
       this.say(reply(tunnel, arg.insert ?? []));
-      for (const [each] of arg.insert ?? [])
-        this.say(notify({ insert: items, reset: true }, at(epoch, 0, version), each));
+      for (const [each, sub] of arg.insert ?? []) {
+        const insert = typeof items === "function" ? items(sub) : items;
+        const state = { ...at(epoch, 0, version), ...view(sub.view, insert) };
+        this.say(notify({ insert, reset: true }, state, each));
+      }
     }
     return this;
   }

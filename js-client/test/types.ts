@@ -4,8 +4,11 @@ import {
   type Cursor,
   type Diff,
   type ErrorCode,
+  type At,
   type Item,
+  type Page,
   type Status,
+  type Where,
   Dataset,
   DatasetViewer,
   SharedStateClient,
@@ -41,6 +44,28 @@ handle[Symbol.dispose]();
 client.acquire<{ text: string }>("/app/items/todo");
 // @ts-expect-error a snapshot is not for changing
 ds.snapshot.push({ id: "a", text: "" });
+
+const where: Where = {
+  done: false,
+  n: { gt: 1, in: [1, null] },
+  not: { "/geo/lat": { lt: 0 } },
+  or: [{ a: "b" }],
+};
+const [, part] = client.acquire<Todo>("/app/items/todo", { where, last: 50, fields: ["text"] });
+is<Equal<typeof part, Dataset<Todo>>>();
+is<Equal<typeof part.before, At | undefined>>();
+is<Equal<typeof part.where, Where | undefined>>();
+const page = client.page<Todo>("/app/items/todo", { where, last: 50, before: part.before });
+is<Equal<Awaited<typeof page>, Page<Todo>>>();
+client.get("/app/items/todo", { where, fields: ["text"] });
+// @ts-expect-error not a number
+client.acquire("/app/items/todo", { last: "50" });
+// @ts-expect-error a list of conditions
+client.acquire("/app/items/todo", { where: { or: { a: 1 } } });
+// @ts-expect-error a condition is no list
+client.acquire("/app/items/todo", { where: { not: [{ a: 1 }] } });
+// @ts-expect-error for reading only
+part.where = { done: true };
 
 is<Equal<Awaited<ReturnType<typeof ds.update>>, number>>();
 ds.update({ insert: [{ text: "without an id" }, { id: "a", text: "" }], remove: ["b"] });

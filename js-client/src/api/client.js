@@ -1,18 +1,31 @@
 import { with_ids } from "./changes.js";
 import { ClientHub } from "./client_hub.js";
 import { Dataset } from "./dataset.js";
+import { filter_of, view_of } from "./filter.js";
 import { DISPOSE, disposable, on_abort } from "../util/lifetime.js";
+import { cut } from "../protocol/errors.js";
 import { collection_path } from "../protocol/paths.js";
+import { key_of } from "../protocol/views.js";
 
 /** @import { Changes } from "./changes.js" */
+/** @import { FilterOptions } from "./filter.js" */
 /** @import { Disposable } from "../util/disposable.js" */
 /** @import { Until } from "../util/lifetime.js" */
 /** @import { Options, Status } from "./options.js" */
 /** @import { User } from "../protocol/effects.js" */
 /** @import { Item } from "../protocol/replica.js" */
+/** @import { At } from "../protocol/views.js" */
 
 /** @typedef {{path: string} & Disposable} Handle for `release`, or for `using` */
-/** @typedef {{ds: Dataset<any>, handles: number}} Acquired */
+/** @typedef {{key: string, text: string | undefined, view: string | undefined, ds: Dataset<any>, handles: number}} Acquired */
+
+/**
+ * @template {{id: string}} [T=Item]
+ * @typedef {object} Page
+ * @property {T[]} items in order
+ * @property {At | undefined} before asks for the next page, of older items; undefined if there are no items
+ * @property {boolean} more whether there are older ones
+ */
 
 /**
  * A connection to a SharedState server and the datasets that it keeps in sync. It reconnects by itself until it is
@@ -20,9 +33,9 @@ import { collection_path } from "../protocol/paths.js";
  */
 export class SharedStateClient {
   #hub;
-  /** @type {Map<string, Acquired>} by path */
+  /** @type {Map<string, Acquired>} by path and view */
   #acquired = new Map();
-  /** @type {Map<object, () => void>} functions that stop listening to the signal, by handle */
+  /** @type {Map<object, {acquired: Acquired, stop(): void}>} `stop` listening to the signal, by handle */
   #handles = new Map();
 
   /**
@@ -35,7 +48,7 @@ export class SharedStateClient {
     this.#hub = new ClientHub(
       url,
       options,
-      (effect) => this._peek(effect.path)?._handle(effect),
+      (effect) => this.#acquired.get(key_of(effect.path, effect.view))?.ds._handle(effect),
       (error) => {
         for (const { ds } of this.#acquired.values())
           error ? ds._failed(error, error.code === "closed") : ds._renew();
@@ -131,48 +144,67 @@ export class SharedStateClient {
   }
 
   /**
-   * Get the dataset of a collection, with or without a connection. Acquiring a path again, in whatever spelling,
-   * returns the same dataset, with another handle.
+   * Get the dataset of a collection, or of a part of it, with or without a connection. Acquiring a path again, in
+   * whatever spelling, with an equal filter returns the same dataset, with another handle; with another filter, another
+   * dataset.
    *
    * @template {{id: string}} [T=Item]
    * @param {string} path `/app/service/collection`
-   * @param {Until} [until] a signal that releases the handle
+   * @param {FilterOptions & Until} [options] a filter; a signal that releases the handle
    * @returns {[Handle, Dataset<T>]} handle for `release`, and the dataset
-   * @throws {SharedStateError} `bad_path` unless the path names a collection; as `connect`
+   * @throws {SharedStateError} `bad_path` unless the path names a collection; `bad_message` if there is something undefined
+   *   in the filter; as `connect`
    */
-  acquire(path, { signal } = {}) {
+  acquire(path, { signal, ...options } = {}) {
     const name = collection_path(path);
+    const [filter, text] = filter_of(options);
     this.#hub.connect();
-    let acquired = this.#acquired.get(name);
+    let [key, view, acquired] = this.#find(name, text);
     if (!acquired) {
       const ds = this._new_dataset(
         name,
-        (changes, until) => this.update(name, changes, until),
+        filter,
+        (changes, until) => this.#put(name, changes, until, filter.fields),
         this.#hub.calls,
       );
-      acquired = { ds, handles: 0 };
-      this.#acquired.set(name, acquired);
+      acquired = { key, text, view, ds, handles: 0 };
+      this.#acquired.set(key, acquired);
     }
     acquired.handles++;
     const { ds } = acquired;
     ds._renew();
-    this.#hub.acquire(name, ds._replica);
+    this.#hub.acquire(name, ds._replica, { view, ...filter });
     /** @type {Handle} */
     const handle = Object.freeze(disposable({ path: name }, () => this.release(handle)));
+    const entry = { acquired, stop() {} };
     // Register first: a signal that is already aborted releases it at once.
-    let stop = () => {};
-    this.#handles.set(handle, () => stop());
-    stop = on_abort(signal, () => this.release(handle));
+    this.#handles.set(handle, entry);
+    entry.stop = on_abort(signal, () => this.release(handle));
     return [handle, ds];
+  }
+
+  /**
+   * @param {string} path in normal form
+   * @param {string | undefined} text of its filter
+   * @returns {[key: string, view: string | undefined, acquired: Acquired | undefined]}
+   */
+  #find(path, text) {
+    for (let view = view_of(text); ; view += "_") {
+      const key = key_of(path, view);
+      const acquired = this.#acquired.get(key);
+      // Another filter may have the same name.
+      if (!acquired || acquired.text === text) return [key, view, acquired];
+    }
   }
 
   /**
    * @internal
    * @param {string} path in normal form
+   * @param {FilterOptions} [options]
    * @returns {Dataset<any> | undefined} the dataset, if acquired
    */
-  _peek(path) {
-    return this.#acquired.get(path)?.ds;
+  _peek(path, options) {
+    return this.#find(path, filter_of(options)[1])[2]?.ds;
   }
 
   /**
@@ -201,16 +233,16 @@ export class SharedStateClient {
    * @param {object} handle from `acquire`; one that was already released has no effect
    */
   release(handle) {
-    const stop = this.#handles.get(handle);
-    if (!stop) return;
-    stop();
+    const entry = this.#handles.get(handle);
+    if (!entry) return;
+    entry.stop();
     this.#handles.delete(handle);
-    const { path } = /** @type {Handle} */ (handle);
-    const acquired = this.#acquired.get(path);
-    if (!acquired || --acquired.handles > 0) return;
-    this.#acquired.delete(path);
-    acquired.ds._release();
-    this.#hub.release(path);
+    const { acquired } = entry;
+    if (--acquired.handles > 0) return;
+    const { key, view, ds } = acquired;
+    this.#acquired.delete(key);
+    ds._release();
+    this.#hub.release(ds.path, view);
   }
 
   /**
@@ -220,14 +252,37 @@ export class SharedStateClient {
    * @param {string} path `/app/service/collection`: a list of items; `/app/service`: names of collections; `/app`:
    *   names of services that hold some of the app; `/`: names of services; `/clock`: the server's time, in seconds
    *   since the Unix epoch
-   * @param {Until & {after?: string, limit?: number}} [options] `signal` withdraws the request, unless it was sent.
+   * @param {FilterOptions & Until & {before?: At, after?: string, limit?: number}} [options] a filter, if it is a
+   *   collection; `before` as for `page`. `signal` withdraws the request, unless it was sent.
    *   `after` and `limit` ask for a page of a long list of names: at most so many that follow one, by code point; the
    *   first page is after `""`, the page after the last name is empty. A list that is too long without is `too_large`.
    * @returns {Promise<R>} Rejects with a `SharedStateError`, as `Dataset.update` does.
    */
   get(path, options) {
-    const { signal, ...page } = { ...options };
-    return this.#hub.request("GET", () => [path, options && page], signal);
+    const { signal, ...arg } = { ...options };
+    return this.#hub.request(
+      "GET",
+      () => [path, options && { ...arg, ...filter_of(arg)[0] }],
+      signal,
+    );
+  }
+
+  /**
+   * Read a part of a collection, once: with `last`, its newest items; with `before` too, those before a place in the order,
+   * which is the member `before` of a dataset or of another page.
+   *
+   * @template {{id: string}} [T=Item]
+   * @param {string} path `/app/service/collection`
+   * @param {FilterOptions & Until & {before?: At}} [options]
+   * @returns {Promise<Page<T>>} Rejects as `get` does.
+   */
+  page(path, { signal, before, ...options } = {}) {
+    return this.#hub.request(
+      "GET",
+      () => [path, { where: {}, before, ...filter_of(options)[0] }],
+      signal,
+      ({ data: items, at, more }) => ({ items, before: at?.[0], more }),
+    );
   }
 
   /**
@@ -240,7 +295,21 @@ export class SharedStateClient {
    * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`; may be ignored, like that
    *   of `Dataset.update`.
    */
-  update(path, changes, { signal } = {}) {
-    return this.#hub.request("PUT", () => [collection_path(path), this._prepared(changes)], signal);
+  update(path, changes, until) {
+    return this.#put(path, changes, until);
+  }
+
+  /**
+   * @param {string} path
+   * @param {Changes<any>} changes
+   * @param {Until} [until]
+   * @param {readonly string[]} [fields] the members that are known of each item, if not all
+   */
+  #put(path, changes, { signal } = {}, fields) {
+    const make = /** @returns {[string, unknown]} */ () => {
+      if (fields && changes?.insert?.length) throw cut();
+      return [collection_path(path), this._prepared(changes)];
+    };
+    return this.#hub.request("PUT", make, signal);
   }
 }

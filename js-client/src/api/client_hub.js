@@ -15,7 +15,9 @@ import { Connector } from "../net/connector.js";
 /** @import { Options, Status } from "./options.js" */
 /** @import { User } from "../protocol/effects.js" */
 
-/** @typedef {{resolve: (data: unknown) => void, reject: (error: unknown) => void}} Ticket */
+/** @import { Settled } from "../protocol/effects.js" */
+
+/** @typedef {{resolve: (answer: Settled) => void, reject: (error: unknown) => void}} Ticket */
 
 /** The close code with which a server that demands a user ends a connection that has none. */
 const POLICY = 1008;
@@ -149,14 +151,14 @@ export class ClientHub {
     this.perform(this.#core.sign_in(null), this.#begun ? "connected" : undefined);
   }
 
-  /** @param {string} path @param {import("../protocol/replica.js").Replica} replica */
-  acquire(path, replica) {
-    this.perform(this.#core.acquire(path, replica));
+  /** @param {Parameters<ClientProtocol["acquire"]>} args */
+  acquire(...args) {
+    this.perform(this.#core.acquire(...args));
   }
 
-  /** @param {string} path */
-  release(path) {
-    this.perform(this.#core.release(path));
+  /** @param {Parameters<ClientProtocol["release"]>} args */
+  release(...args) {
+    this.perform(this.#core.release(...args));
   }
 
   /**
@@ -164,9 +166,10 @@ export class ClientHub {
    * @param {() => [string, unknown]} make returns path and argument; what it throws, a mistake of the program,
    *   rejects the promise, and is shown as an unhandled rejection
    * @param {AbortSignal} [signal] withdraws the request, unless it was sent
+   * @param {(answer: Settled) => unknown} [result] what of the answer is given
    * @returns {Promise<any>}
    */
-  request(cmd, make, signal) {
+  request(cmd, make, signal, result = ({ data }) => data) {
     let stop = () => {};
     let made = false;
     const promise = new Promise((resolve, reject) => {
@@ -175,7 +178,7 @@ export class ClientHub {
       signal?.throwIfAborted();
       this.connect();
       const ticket = {
-        resolve: (/** @type {unknown} */ data) => (stop(), resolve(data)),
+        resolve: (/** @type {Settled} */ answer) => (stop(), resolve(result(answer))),
         reject: (/** @type {unknown} */ error) => (stop(), reject(error)),
       };
       stop = on_abort(signal, () => this.#core.withdraw(ticket) && reject(signal?.reason));
@@ -228,7 +231,7 @@ export class ClientHub {
       case "settled": {
         const { resolve, reject } = /** @type {Ticket} */ (effect.ticket);
         if (effect.error) reject(effect.error);
-        else resolve(effect.data);
+        else resolve(effect);
         break;
       }
       case "fault":

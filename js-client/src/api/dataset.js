@@ -5,6 +5,7 @@ import { SharedStateError } from "../protocol/errors.js";
 import { Replica } from "../protocol/replica.js";
 
 /** @import { Changes } from "./changes.js" */
+/** @import { FilterOptions } from "./filter.js" */
 /** @import { Disposable } from "../util/disposable.js" */
 /** @import { Until } from "../util/lifetime.js" */
 /** @import { Diff, Item } from "../protocol/replica.js" */
@@ -12,10 +13,10 @@ import { Replica } from "../protocol/replica.js";
 /** @typedef {(() => void) & Disposable} Unsubscribe */
 
 /**
- * The local copy of one collection, kept in sync by the client from which it was acquired. After a lost connection
+ * The local copy of one collection, or of a part of it, kept in sync by the client from which it was acquired. After a lost connection
  * it keeps its items, and the same object is brought up to date.
  *
- * Items are not copied: do not modify them; `update` changes the collection. They are in order of insertion.
+ * Items are not copied: do not modify them; `update` changes the collection. They are in order of insertion into it.
  *
  * @template {{id: string}} [T=Item]
  */
@@ -43,11 +44,18 @@ export class Dataset {
   /**
    * @internal
    * @param {string} path
+   * @param {FilterOptions} filter
    * @param {(changes: Changes<any>, until?: Until) => Promise<number>} put
    * @param {import("../util/call_queue.js").CallQueue} calls
    */
-  constructor(path, put, calls) {
+  constructor(path, { where, last, fields }, put, calls) {
     this.#path = path;
+    /** @readonly only items for which this holds; undefined: all */
+    this.where = where;
+    /** @readonly only so many, the newest; undefined: all */
+    this.last = last;
+    /** @readonly only these members of each item, and `id`; undefined: all */
+    this.fields = fields;
     this.#put = put;
     this.#calls = calls;
     this.#callbacks = new Callbacks(calls);
@@ -57,6 +65,14 @@ export class Dataset {
   /** Path of the collection, `/app/service/collection`. */
   get path() {
     return this.#path;
+  }
+
+  /**
+   * The place of its first item in the order of the collection, for `client.page`; undefined if there are no items, or if this is
+   * a whole collection.
+   */
+  get before() {
+    return this._replica.before;
   }
 
   /** Number of items. */
@@ -121,7 +137,8 @@ export class Dataset {
    *
    * @param {Changes<T>} changes not modified
    * @param {Until} [until] a signal that withdraws the request, unless it was sent
-   * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`: `bad_update`,
+   * @returns {Promise<number>} number of ids touched. Rejects with a `SharedStateError`: `bad_update` (an `insert` too,
+   *   where `fields` leaves members out),
    *   `forbidden`, `conflict`, `too_many`, `unavailable`, `connection_lost` (outcome unknown), `closed`… The
    *   promise may be ignored: then nothing is thrown or logged, unless the call itself is a mistake (an unknown
    *   member).

@@ -1,5 +1,8 @@
 /** What bridges show of a collection: its items, that they are loading, or why they cannot be loaded. */
 
+import { filter_of } from "../api/filter.js";
+
+/** @import { FilterOptions } from "../api/filter.js" */
 /** @import { SharedStateClient as CoreClient } from "../api/client.js" */
 /** @import { Dataset } from "../api/dataset.js" */
 /** @import { SharedStateError } from "../protocol/errors.js" */
@@ -21,6 +24,8 @@
 export const NOTHING = Object.freeze([]);
 /** @type {Loading} */
 export const LOADING = Object.freeze({ loading: true, error: undefined });
+/** @typedef {{text: string | undefined, ds: Dataset<any>, state: Loading, end(): void}} Followed `text`: of its filter */
+
 /** @type {Loading} */
 const LOADED = Object.freeze({ loading: false, error: undefined });
 
@@ -70,31 +75,89 @@ export function shown_items(ds, state, initial) {
 }
 
 /**
- * Acquire a collection, and follow what to show of it.
+ * Follows a collection, or a part of it, for which another one may be chosen: what is shown stays until the items of the
+ * other one have come, and an item that both have stays the same object.
  *
  * @template {{id: string}} T
- * @param {CoreClient} client
- * @param {string} path `/app/service/collection`
- * @param {readonly T[]} initial
- * @param {(items: readonly T[], ds: Dataset<T>, state: Loading) => void} tell called at once, and after each
- *   change
- * @returns {() => void} ends it, and releases the collection
  */
-export function follow_collection(client, path, initial, tell) {
-  const [handle, acquired] = client.acquire(path);
-  const ds = /** @type {Dataset<any>} */ (acquired);
-  let state = LOADING;
-  const show = () => tell(shown_items(ds, state, initial), ds, state);
-  const ends = [
-    ds.subscribe(show),
-    follow_loading(ds, (now) => {
-      state = now;
-      show();
-    }),
-  ];
-  show();
-  return () => {
-    for (const end of ends) end();
-    client.release(handle);
-  };
+export class Follower {
+  #client;
+  #path;
+  #initial;
+  #tell;
+  /** @type {Followed} */
+  #shown;
+  /** @type {Followed | undefined} chosen, but not there yet */
+  #next;
+
+  /**
+   * @param {CoreClient} client
+   * @param {string} path `/app/service/collection`
+   * @param {FilterOptions} filter
+   * @param {readonly T[]} initial what is shown until the first items arrive
+   * @param {() => void} tell called when `current` may have changed, never immediately
+   */
+  constructor(client, path, filter, initial, tell) {
+    this.#client = client;
+    this.#path = path;
+    this.#initial = initial;
+    this.#tell = tell;
+    this.#shown = this.#follow(filter);
+  }
+
+  /** @returns {readonly [items: readonly T[], ds: Dataset<any>, state: Loading]} what to show */
+  get current() {
+    const { ds, state } = this.#shown;
+    return [shown_items(ds, state, this.#initial), ds, (this.#next ?? this.#shown).state];
+  }
+
+  /** @param {FilterOptions} filter no news if it equals the present one */
+  choose(filter) {
+    const [, text] = filter_of(filter);
+    if (text === (this.#next ?? this.#shown).text) return;
+    this.#next?.end();
+    this.#next = text === this.#shown.text ? undefined : this.#follow(filter);
+    this.#settle();
+    this.#tell();
+  }
+
+  end() {
+    this.#next?.end();
+    this.#shown.end();
+  }
+
+  /** Show what was chosen if its items are there, or if there is nothing else to show. */
+  #settle() {
+    const former = this.#shown;
+    const next = this.#next;
+    const is_something = former.state === LOADED || former.ds.size > 0;
+    if (!next || (next.state !== LOADED && is_something)) return;
+    this.#shown = next;
+    this.#next = undefined;
+    former.end();
+  }
+
+  /**
+   * @param {FilterOptions} filter
+   * @returns {Followed}
+   */
+  #follow(filter) {
+    const [handle, ds] = this.#client.acquire(this.#path, filter);
+    if (this.#shown && ds.size === 0) ds._replica.kin = this.#shown.ds._replica;
+    /** @type {Followed} */
+    const followed = { text: filter_of(filter)[1], ds, state: LOADING, end };
+    const unsubscribe = ds.subscribe(() => followed === this.#shown && this.#tell());
+    const end_loading = follow_loading(ds, (state) => {
+      followed.state = state;
+      this.#settle();
+      this.#tell();
+    });
+    const client = this.#client;
+    function end() {
+      unsubscribe();
+      end_loading();
+      client.release(handle);
+    }
+    return followed;
+  }
 }

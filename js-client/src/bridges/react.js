@@ -1,11 +1,13 @@
 /** SharedState in React: hooks. Items are read through `ds.snapshot`, which avoids needless rendering. */
 
-import { useCallback, useMemo, useSyncExternalStore } from "react";
-import { LOADING, NOTHING, follow_loading, shown_items } from "./loading.js";
+import { useCallback, useEffect, useMemo, useSyncExternalStore } from "react";
+import { filter_of } from "../api/filter.js";
+import { Follower, LOADING, NOTHING, shown_items } from "./loading.js";
 import { collection_path } from "../protocol/paths.js";
 
 /** @import { SharedStateClient as CoreClient } from "../api/client.js" */
 /** @import { Dataset } from "../api/dataset.js" */
+/** @import { FilterOptions } from "../api/filter.js" */
 /** @import { Initially, Loading } from "./loading.js" */
 /** @import { Status } from "../api/options.js" */
 /** @import { User } from "../protocol/effects.js" */
@@ -46,57 +48,60 @@ export function useItem(ds, id) {
 }
 
 /**
- * Keep a collection in sync as long as the component is mounted.
+ * Keep a collection, or a part of it, in sync as long as the component is mounted.
  *
  * @template {{id: string}} [T=Item]
  * @param {CoreClient} client
  * @param {string} path `/app/service/collection`
- * @param {Initially<T>} [options]
+ * @param {Initially<T> & FilterOptions} [options] the filter may be written where it is used: only a change of what it says
+ *   counts. Then the items and the dataset stay until the new ones have come, and items that stay are the same objects
  * @returns {readonly [readonly T[], Dataset<T> | undefined, Loading]} the items; the dataset; whether the items
  *   are still to come, and why they cannot be loaded. All three belong to this client and path from the first
  *   render on. Until the component is mounted there is no dataset, unless it is already acquired elsewhere
  */
-export function useCollection(client, path, { initial = NOTHING } = {}) {
+export function useCollection(client, path, { initial = NOTHING, ...filter } = {}) {
+  const [, text] = filter_of(filter);
   // The initial items belong to the client and path: a different list does not acquire anew.
-  const store = useMemo(() => collection(client, path, initial), [client, path]);
-  return useSyncExternalStore(store.subscribe, store.snapshot, store.server_snapshot);
+  const store = useMemo(() => collection(client, path, filter, initial), [client, path]);
+  const shown = useSyncExternalStore(store.subscribe, store.snapshot, store.server_snapshot);
+  useEffect(() => store.choose(filter), [store, text]);
+  return shown;
 }
 
 /**
  * @template {{id: string}} T
  * @param {CoreClient} client
  * @param {string} path
+ * @param {FilterOptions} filter
  * @param {readonly T[]} initial
  */
-function collection(client, path, initial) {
+function collection(client, path, filter, initial) {
   /** @typedef {readonly [readonly T[], Dataset<T> | undefined, Loading]} Shown */
-  /** @type {Loading} */
-  let loading = LOADING;
-  /** @type {Dataset<any> | undefined} */
-  let ds = client._peek(collection_path(path));
+  const ds = client._peek(collection_path(path), filter);
+  /** @type {Follower<T> | undefined} */
+  let follower;
+  /** @type {() => Shown} */
+  let current = () => [shown_items(ds, LOADING, initial), ds, LOADING];
   /** @type {Shown} */
   const at_first = [initial, undefined, LOADING];
   let shown = at_first;
   return {
     /** @param {() => void} changed */
     subscribe(changed) {
-      const [handle, acquired] = client.acquire(path);
-      ds = acquired;
-      const ends = [
-        acquired.subscribe(changed),
-        follow_loading(acquired, (state) => {
-          loading = state;
-          changed();
-        }),
-      ];
+      const made = (follower = new Follower(client, path, filter, initial, changed));
+      current = () => made.current;
       return () => {
-        for (const end of ends) end();
-        client.release(handle);
+        made.end();
+        follower = undefined;
       };
     },
+    /** @param {FilterOptions} now */
+    choose(now) {
+      filter = now;
+      follower?.choose(now);
+    },
     snapshot() {
-      /** @type {Shown} */
-      const now = [shown_items(ds, loading, initial), ds, loading];
+      const now = current();
       if (now.some((each, n) => each !== shown[n])) shown = now;
       return shown;
     },

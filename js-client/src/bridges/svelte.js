@@ -5,11 +5,13 @@
  * document, as on a server, nothing follows, and nothing is acquired or followed.
  */
 
-import { LOADING, NOTHING, follow_collection, follow_loading } from "./loading.js";
+import { filter_of } from "../api/filter.js";
+import { Follower, LOADING, NOTHING } from "./loading.js";
 import { collection_path } from "../protocol/paths.js";
 
 /** @import { SharedStateClient as CoreClient } from "../api/client.js" */
 /** @import { Dataset } from "../api/dataset.js" */
+/** @import { Where } from "../api/filter.js" */
 /** @import { Initially, Loading } from "./loading.js" */
 /** @import { Status } from "../api/options.js" */
 /** @import { User } from "../protocol/effects.js" */
@@ -20,6 +22,16 @@ import { collection_path } from "../protocol/paths.js";
  *
  * @template V
  * @typedef {{subscribe: (run: (value: V) => void) => () => void}} Readable
+ */
+
+/**
+ * What of a filter is a store may change: then the items stay until the new ones have come, and items that stay are the
+ * same objects.
+ *
+ * @typedef {object} FilterSources
+ * @property {Where | Readable<Where | undefined>} [where] only items for which this holds
+ * @property {number | Readable<number | undefined>} [last] only so many: the newest
+ * @property {readonly string[] | Readable<readonly string[] | undefined>} [fields] only these members of each item, and `id`
  */
 
 /**
@@ -41,18 +53,17 @@ export function items(ds, { initial = NOTHING } = {}) {
 }
 
 /**
- * A collection that is kept in sync while the store has subscribers.
+ * A collection, or a part of it, that is kept in sync while the store has subscribers.
  *
  * @template {{id: string}} [T=Item]
  * @param {CoreClient} client
  * @param {string} path `/app/service/collection`
- * @param {Initially<T>} [options]
+ * @param {Initially<T> & FilterSources} [options]
  * @returns {Readable<readonly T[]>} first the initial items
- * @throws {SharedStateError} `bad_path`
+ * @throws {SharedStateError} `bad_path`; `bad_message` if there is something undefined in the filter
  */
-export function collection(client, path, { initial = NOTHING } = {}) {
-  const name = collection_path(path); // refused here, even on a server
-  return store(initial, (emit) => follow_collection(client, name, initial, emit));
+export function collection(client, path, { initial = NOTHING, ...filter } = {}) {
+  return followed(client, path, filter, initial, initial, ([items]) => items);
 }
 
 /**
@@ -61,20 +72,58 @@ export function collection(client, path, { initial = NOTHING } = {}) {
  *
  * @param {CoreClient} client
  * @param {string} path `/app/service/collection`
+ * @param {FilterSources} [filter] as for `collection`
  * @returns {Readable<Loading>} first that they are still to come
- * @throws {SharedStateError} `bad_path`
+ * @throws {SharedStateError} as `collection`
  */
-export function loading(client, path) {
-  const name = collection_path(path);
-  return store(LOADING, (emit) => {
-    const [handle, ds] = client.acquire(name);
-    const end = follow_loading(ds, emit);
+export function loading(client, path, filter = {}) {
+  return followed(client, path, filter, NOTHING, LOADING, ([, , state]) => state);
+}
+
+/**
+ * @template {{id: string}} T
+ * @template V
+ * @param {CoreClient} client
+ * @param {string} path
+ * @param {FilterSources} sources
+ * @param {readonly T[]} initial
+ * @param {V} first
+ * @param {(current: Follower<T>["current"]) => V} value
+ * @returns {Readable<V>}
+ */
+function followed(client, path, { where, last, fields }, initial, first, value) {
+  const name = collection_path(path); // refused here, even on a server
+  const sources = Object.entries({ where, last, fields });
+  const constant = sources.filter(([, each]) => !is_store(each));
+  filter_of(Object.fromEntries(constant)); // this, too
+  return store(first, (emit) => {
+    /** @type {Record<string, any>} */
+    const filter = Object.fromEntries(constant);
+    /** @type {Follower<T> | undefined} */
+    let follower;
+    const ends = sources.map(([source, each]) =>
+      is_store(each)
+        ? each.subscribe((now) => {
+            filter[source] = now;
+            follower?.choose(filter);
+          })
+        : () => {},
+    );
+    const made = new Follower(client, name, filter, initial, () => emit(value(made.current)));
+    follower = made;
+    emit(value(made.current));
     return () => {
-      end();
-      client.release(handle);
+      for (const end of ends) end();
+      made.end();
     };
   });
 }
+
+/**
+ * @param {any} source
+ * @returns {source is Readable<any>}
+ */
+const is_store = (source) => typeof source?.subscribe === "function";
 
 /**
  * @param {CoreClient} client

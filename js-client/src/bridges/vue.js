@@ -15,12 +15,14 @@ import {
   toValue,
   watch,
 } from "vue";
-import { LOADING, NOTHING, follow_collection } from "./loading.js";
+import { filter_of } from "../api/filter.js";
+import { Follower, LOADING, NOTHING } from "./loading.js";
 import { collection_path } from "../protocol/paths.js";
 
 /** @import { MaybeRefOrGetter, ShallowRef } from "vue" */
 /** @import { SharedStateClient as CoreClient } from "../api/client.js" */
 /** @import { Dataset } from "../api/dataset.js" */
+/** @import { Where } from "../api/filter.js" */
 /** @import { Initially, Loading } from "./loading.js" */
 /** @import { Status } from "../api/options.js" */
 /** @import { User } from "../protocol/effects.js" */
@@ -53,28 +55,46 @@ export function useItems(ds, { initial = NOTHING } = {}) {
 }
 
 /**
- * Keep a collection in sync as long as the component is mounted.
+ * @typedef {object} FilterSources
+ * @property {MaybeRefOrGetter<Where | undefined>} [where] only items for which this holds
+ * @property {MaybeRefOrGetter<number | undefined>} [last] only so many: the newest
+ * @property {MaybeRefOrGetter<readonly string[] | undefined>} [fields] only these members of each item, and `id`
+ */
+
+/**
+ * Keep a collection, or a part of it, in sync as long as the component is mounted.
  *
  * @template {{id: string}} [T=Item]
  * @param {CoreClient} client
  * @param {string} path `/app/service/collection`
- * @param {Initially<T>} [options]
+ * @param {Initially<T> & FilterSources} [options] what of the filter is a ref or a getter may change: then the items and the
+ *   dataset stay until the new ones have come, and items that stay are the same objects
  * @returns {[Readonly<ShallowRef<readonly T[]>>, Readonly<ShallowRef<Dataset<T> | undefined>>, Readonly<ShallowRef<Loading>>]}
  *   the items; the dataset; whether the items are still to come, and why they cannot be loaded. In a component, until
  *   it is mounted: the initial items, no dataset, still to come
- * @throws {SharedStateError} `bad_path`
+ * @throws {SharedStateError} `bad_path`; `bad_message` if there is something undefined in the filter
  */
-export function useCollection(client, path, { initial = NOTHING } = {}) {
+export function useCollection(client, path, { initial = NOTHING, where, last, fields } = {}) {
   const name = collection_path(path); // refused here, even on a server
+  const filter = () => ({ where: toValue(where), last: toValue(last), fields: toValue(fields) });
+  filter_of(filter()); // this, too
   const items = shallowRef(initial);
   /** @type {ShallowRef<Dataset<T> | undefined>} */
   const ds = shallowRef();
   const loading = shallowRef(LOADING);
   once_mounted(() => {
-    const end = follow_collection(client, name, initial, (...now) => {
-      [items.value, ds.value, loading.value] = now;
-    });
-    onScopeDispose(end);
+    const show = () => {
+      [items.value, ds.value, loading.value] = follower.current;
+    };
+    /** @type {Follower<T>} */
+    const follower = new Follower(client, name, filter(), initial, show);
+    show();
+    // Its text depends on all that is in it.
+    watch(
+      () => filter_of(filter())[1],
+      () => follower.choose(filter()),
+    );
+    onScopeDispose(() => follower.end());
   });
   return [shallowReadonly(items), shallowReadonly(ds), shallowReadonly(loading)];
 }

@@ -12,6 +12,7 @@ import { check } from "../api/options.js";
 import { transact } from "./transaction.js";
 
 /** @import { Handle } from "../api/client.js" */
+/** @import { FilterOptions } from "../api/filter.js" */
 /** @import { Until } from "../util/lifetime.js" */
 /** @import { Options } from "../api/options.js" */
 /** @import { Diff, Item } from "../protocol/replica.js" */
@@ -134,17 +135,19 @@ export class SharedStateClient extends CoreClient {
   }
 
   /**
-   * Get the dataset of a collection, with or without a connection. Acquiring a path again, in whatever spelling,
-   * returns the same dataset, with another handle.
+   * Get the dataset of a collection, or of a part of it, with or without a connection. Acquiring a path again, in
+   * whatever spelling, with an equal filter returns the same dataset, with another handle; with another filter, another
+   * dataset.
    *
    * @template {{id: string}} [T=Item]
    * @param {string} path `/app/service/collection`
-   * @param {Until} [until] a signal that releases the handle
+   * @param {FilterOptions & Until} [options] a filter; a signal that releases the handle
    * @returns {[Handle, Dataset<T>]} handle for `release`, and the dataset
-   * @throws {SharedStateError} `bad_path` unless the path names a collection; as `connect`
+   * @throws {SharedStateError} `bad_path` unless the path names a collection; `bad_message` if there is something undefined
+   *   in the filter; as `connect`
    */
-  acquire(path, until) {
-    return /** @type {[Handle, Dataset<T>]} */ (super.acquire(path, until));
+  acquire(path, options) {
+    return /** @type {[Handle, Dataset<T>]} */ (super.acquire(path, options));
   }
 
   /**

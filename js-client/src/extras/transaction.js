@@ -11,7 +11,7 @@
 
 import { batch_of } from "./validation.js";
 import { Deferred } from "../util/deferred.js";
-import { SharedStateError } from "../protocol/errors.js";
+import { SharedStateError, cut } from "../protocol/errors.js";
 import { jitter } from "../util/random.js";
 
 /** Maximum number of runs; each failed one lost to another writer, which succeeded. */
@@ -95,6 +95,7 @@ export class Transaction {
     if (this._over)
       throw new SharedStateError("bad_update", "the transaction is over: an await is missing");
     const { remove, insert, reset } = batch_of(changes);
+    if (this.#ds.fields && insert.length) throw cut();
     if (reset) {
       this.#reset = true;
       this.#insert.clear();

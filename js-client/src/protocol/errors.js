@@ -75,5 +75,8 @@ export const bad_update = (place, problem) =>
     place: place || undefined,
   });
 
+/** Why a dataset with only some `fields` of each item sets none: the others would be lost. */
+export const cut = () => bad_update("insert", "none, where only some fields are known");
+
 /** To be thrown by the function `token`: nobody is signed in, and it is not asked again until `connect` is called. */
 export class Unauthorized extends Error {}

@@ -20,6 +20,7 @@ interface Todo {
 const client = new SharedStateClient("ws://host:1");
 const [, ds] = client.acquire<Todo>("/app/items/todo");
 const initial: readonly Todo[] = [];
+declare const svelte_where: svelte.Readable<{ done: boolean }>;
 
 // What the items are is said, or seen from the dataset or the initial items; else they may have any members.
 const [in_react] = react.useCollection(client, "/app/items/todo", { initial });
@@ -41,6 +42,12 @@ own.value.update({ remove: ["a"] });
 own.value = ds;
 // @ts-expect-error no such option
 vue.useCollection(client, "/app/items/todo", { first: initial });
+
+react.useCollection<Todo>(client, "/app/items/todo", { where: { done: false }, last: 3 });
+vue.useCollection<Todo>(client, "/app/items/todo", { where: () => ({ done: false }), last: 3 });
+svelte.collection<Todo>(client, "/app/items/todo", { where: svelte_where, last: 3 });
+// @ts-expect-error a list of names
+vue.useCollection(client, "/app/items/todo", { fields: "text" });
 
 const in_vue = vue.useUser(client);
 is<Equal<typeof in_vue.value, User | null>>();
