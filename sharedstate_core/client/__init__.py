@@ -16,15 +16,20 @@ from .effects import (
 from .protocol import ClientProtocol
 from .requests import ClosedError, ConnectionLostError, ServerRefusedError
 from .session import refresh_after
+from .views import WHOLE, At, Filter, Key, make_filter
 
 __all__ = [
+    "WHOLE",
+    "At",
     "Changed",
     "ClientEffect",
     "ClientProtocol",
     "ClosedError",
     "ConnectionLostError",
     "Fault",
+    "Filter",
     "Identified",
+    "Key",
     "Moved",
     "Refused",
     "SendText",
@@ -33,5 +38,6 @@ __all__ = [
     "Synced",
     "TokenWanted",
     "Unauthenticated",
+    "make_filter",
     "refresh_after",
 ]

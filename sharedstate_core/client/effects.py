@@ -1,6 +1,7 @@
 """The outputs of the client core: every input returns a list of these, to be performed in order.
 
-The JavaScript client's core has the same effects (`protocol/effects.js`).
+The JavaScript client's core has the same effects (`protocol/effects.js`). Those about a replica name its `path`, and
+the `view` under which it was acquired.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,8 @@ from typing import Any, TypeAlias
 from sharedstate_core.errors import SharedStateError
 from sharedstate_core.storage import Cursor
 from sharedstate_core.updates import Diff
+
+from .views import At
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,8 @@ class Settled:
         ticket: the ticket that `request` returned.
         data: JSON text of the reply's `data`; empty with an error.
         cursor: the state that the reply names, if it names one.
+        at: the places of the items in `data`, if the reply names them.
+        more: whether the reply leaves out older items.
         error: None if the request succeeded; otherwise a `RequestError` with the server's code, or a
             `ConnectionLostError` if the outcome is unknown.
     """
@@ -35,6 +40,8 @@ class Settled:
     data: bytes = b""
     cursor: Cursor | None = None
     error: SharedStateError | None = None
+    at: Sequence[At] | None = None
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,7 @@ class Changed:
 
     path: str
     diffs: Sequence[Diff]
+    view: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,7 @@ class Synced:
     """A replica is in sync after a time when it was not."""
 
     path: str
+    view: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,7 @@ class Moved:
     """A replica reached another version without a `Changed` or `Synced`: its items are the same."""
 
     path: str
+    view: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,7 @@ class Refused:
 
     path: str
     error: SharedStateError
+    view: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

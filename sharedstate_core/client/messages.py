@@ -1,23 +1,23 @@
-"""The client side of the wire format: encodes requests and decodes a server's messages (PROTOCOL.md)."""
+"""A server's messages, as they are read (PROTOCOL.md)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import Raw, Struct
 
 from sharedstate_core.errors import SharedStateError
 from sharedstate_core.storage import Cursor
 from sharedstate_core.updates import Update
 
 from . import lenient
+from .views import Key
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
-    from sharedstate_core.storage import Condition
+    from .views import At
 
 NULL: Final = Raw(b"null")
 
@@ -26,30 +26,34 @@ class MalformedError(SharedStateError):
     """A server sent something that is not a message of this protocol.
 
     Attributes:
-        path: path of the collection it was about, which has missed something; None if unknown.
+        key: the subscription it was about, which has missed something; None if unknown.
     """
 
-    def __init__(self, reason: str, path: str | None = None) -> None:
+    def __init__(self, reason: str, key: Key | None = None) -> None:
         super().__init__(reason)
-        self.path = path
+        self.key = key
 
 
 class Notification(NamedTuple):
     """A change, or a part of a snapshot.
 
     Attributes:
-        path: the path as subscribed.
+        key: the path and the view as subscribed.
         update: the update to apply.
+        places: where its items stand in the order of the collection, by id; None if that is not said.
         base: the version it leads from; None from a level 1 server.
         cursor: the state it leads to; None from a level 1 server.
+        scope: what the server calls that which the user may see of it; None if it looks at no rules for that.
         more: whether another part follows.
         size: characters of the message, or of all parts that were joined.
     """
 
-    path: str
+    key: Key
     update: Update
+    places: Mapping[str, At] | None
     base: int | None
     cursor: Cursor | None
+    scope: str | None
     more: bool
     size: int
 
@@ -70,34 +74,47 @@ class SessionMessage(NamedTuple):
 class End(NamedTuple):
     """The server has ended a subscription."""
 
-    path: str
+    key: Key
     error: Mapping[str, Any]
 
 
 class Reply(NamedTuple):
-    """The answer to the request with this tunnel."""
+    """The answer to the request with this tunnel.
+
+    Attributes:
+        tunnel, ok, data, error: as sent.
+        cursor: the state that it names, if it names one.
+        errors: why subscriptions were refused, by path and view.
+        at: the places of the items in `data`, in that order; None if they are not said.
+        more: whether older items were left out.
+    """
 
     tunnel: int | str | None
     ok: bool
     data: Raw
     cursor: Cursor | None
     error: Mapping[str, Any]
-    errors: Mapping[str, Any]
+    errors: Mapping[Key, Any]
+    at: Sequence[At] | None = None
+    more: bool = False
 
 
 class _Message(Struct):
     type: str = ""
     cmd: str | None = ""
     path: str = ""
+    view: str | None = None
     tunnel: Raw = NULL
     ok: bool = False
     data: Raw = NULL
+    at: list[tuple[int, int]] | None = None
     epoch: str | None = None
     base: int | None = None
     version: int | None = None
+    scope: str | None = None
     more: bool | None = None
     error: dict[str, Any] | None = None
-    errors: list[tuple[str, Any]] | None = None
+    errors: list[Any] | None = None
     reason: str | None = None
 
 
@@ -107,11 +124,14 @@ class _Loose(Struct):
     type: Raw = NULL
     cmd: Raw = NULL
     path: Raw = NULL
+    view: Raw = NULL
     tunnel: Raw = NULL
     ok: Raw = NULL
     data: Raw = NULL
+    at: Raw = NULL
     epoch: Raw = NULL
     version: Raw = NULL
+    more: Raw = NULL
     error: Raw = NULL
     errors: Raw = NULL
     reason: Raw = NULL
@@ -132,7 +152,8 @@ _loose = msgspec.json.Decoder(_Loose)
 _data = msgspec.json.Decoder(_Data)
 _head = msgspec.json.Decoder(_Head)
 _tunnel: msgspec.json.Decoder[int | str | None] = msgspec.json.Decoder(int | str | None)
-_encode = msgspec.json.Encoder().encode
+_list = msgspec.json.Decoder(list[Raw])
+_places: msgspec.json.Decoder[list[tuple[int, int]]] = msgspec.json.Decoder(list[tuple[int, int]])
 
 
 Message: TypeAlias = "Notification | Reply | SessionMessage | End"
@@ -176,22 +197,34 @@ def _read_strictly(text: str) -> Message | None:
     if message.epoch is not None and message.version is not None:
         cursor = Cursor(message.epoch, message.version)
     if message.type == "REPLY":
-        errors = dict(message.errors or ())
-        tunnel = _tunnel_of(message.tunnel)
-        return Reply(tunnel, message.ok, message.data, cursor, message.error or {}, errors)
+        tunnel, errors = _tunnel_of(message.tunnel), _errors(message.errors)
+        error = message.error or {}
+        reply = Reply(tunnel, message.ok, message.data, cursor, error, errors)
+        return reply._replace(at=_fitting(message.at, message.data), more=bool(message.more))
+    key = Key(message.path, message.view)
     if message.type == "MESSAGE" and message.cmd == "NOTIFY":
         data = _data.decode(message.data)
-        insert = {_head.decode(raw).id: bytes(raw) for raw in data.insert}
+        ids = [_head.decode(raw).id for raw in data.insert]
+        insert = {id: bytes(raw) for id, raw in zip(ids, data.insert, strict=True)}
         update = Update(tuple(data.remove), insert, bool(data.reset))
+        places = None if message.at is None else _by_id(ids, message.at)
         return Notification(
-            message.path, update, message.base, cursor, bool(message.more), len(text)
+            *(key, update, places, message.base, cursor, message.scope),
+            more=bool(message.more),
+            size=len(text),
         )
     if message.type == "MESSAGE" and message.cmd == "SESSION":
         said = members(message.data)
         return SessionMessage(said.get("user"), said.get("expires"), message.reason or "")
     if message.type == "MESSAGE" and message.cmd == "END":
-        return End(message.path, message.error or {})
+        return End(key, message.error or {})
     return None
+
+
+def _by_id(ids: Sequence[str], at: Sequence[At]) -> dict[str, At]:
+    if len(ids) != len(at):
+        raise msgspec.ValidationError(f"{len(at)} places of {len(ids)} items")
+    return dict(zip(ids, at, strict=True))
 
 
 def _read_loosely(text: str, problem: str) -> Message | None:
@@ -210,21 +243,22 @@ def _read_loosely(text: str, problem: str) -> Message | None:
             cursor = Cursor(epoch, version)
         error = _value(message.error)
         details = error if isinstance(error, dict) else {}
-        errors = _by_path(_value(message.errors)) or {}
+        errors = _errors(_value(message.errors))
         tunnel, ok = _tunnel_of(message.tunnel), _value(message.ok) is True
-        return Reply(tunnel, ok, message.data, cursor, details, errors)
+        reply = Reply(tunnel, ok, message.data, cursor, details, errors)
+        at = _fitting(_at(message.at), message.data)
+        return reply._replace(at=at, more=_value(message.more) is True)
     if type_ == "MESSAGE" and _value(message.cmd) == "NOTIFY":
-        path = _value(message.path)
-        raise MalformedError(problem, path if isinstance(path, str) else None)
+        raise MalformedError(problem, _key(_value(message.path), _value(message.view)))
     if type_ == "MESSAGE" and _value(message.cmd) == "SESSION":
         said, why = members(message.data), _value(message.reason)
         return SessionMessage(
             said.get("user"), said.get("expires"), why if isinstance(why, str) else ""
         )
     if type_ == "MESSAGE" and _value(message.cmd) == "END":
-        path, error = _value(message.path), _value(message.error)
-        if isinstance(path, str):
-            return End(path, error if isinstance(error, dict) else {})
+        key, error = _key(_value(message.path), _value(message.view)), _value(message.error)
+        if key is not None:
+            return End(key, error if isinstance(error, dict) else {})
     return None
 
 
@@ -254,81 +288,40 @@ def _value(raw: Raw) -> object:
         return None
 
 
-def _by_path(pairs: object) -> dict[str, object] | None:
-    """Return a dict of those pairs in a list that begin with a path; None if `pairs` is not a list."""
-    if not isinstance(pairs, list):
+def _at(raw: Raw) -> list[At] | None:
+    """Return places; None for anything else."""
+    try:
+        return None if raw == NULL else _places.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
         return None
-    return {
-        pair[0]: pair[1] if len(pair) > 1 else None
-        for pair in pairs
-        if isinstance(pair, list) and pair and isinstance(pair[0], str)
-    }
 
 
-class _Request(Struct, tag_field="type", tag="REQUEST"):
-    cmd: Literal["GET", "PUT"]
-    path: str
-    arg: Raw
-    tunnel: int | str
+def _fitting(at: list[At] | None, data: Raw) -> list[At] | None:
+    """Return the places of a reply; None if they are not those of its items."""
+    if at is None:
+        return None
+    try:
+        return at if len(_list.decode(data)) == len(at) else None
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
 
-class _If(Struct, omit_defaults=True):
-    epoch: str
-    version: int
-    ids: Sequence[str] | UnsetType = UNSET
+def _key(path: object, view: object) -> Key | None:
+    """Return the subscription that is named; None if none is."""
+    if not isinstance(path, str) or not isinstance(view, str | None):
+        return None
+    return Key(path, view)
 
 
-class _Update(Struct, omit_defaults=True):
-    remove: Sequence[str] = ()
-    insert: Sequence[Raw] = ()
-    reset: bool = False
-    condition: _If | UnsetType = msgspec.field(name="if", default=UNSET)
-
-
-def encode_request(cmd: Literal["GET", "PUT"], path: str, arg: bytes, tunnel: int | str) -> bytes:
-    """Return one request; `arg` is JSON text."""
-    return _encode(_Request(cmd, path, Raw(arg), tunnel))
-
-
-def encode_session(key: str | None, token: str | UnsetType | None) -> bytes:
-    """Return the argument of `PUT /session`."""
-    arg = {"key": key}
-    return _encode(arg if isinstance(token, UnsetType) else arg | {"token": token})
-
-
-def encode_update(update: Update, condition: Condition | None) -> bytes:
-    """Return the argument of a `PUT` to a collection."""
-    wanted: _If | UnsetType = UNSET
-    if condition is not None:
-        ids = UNSET if condition.ids is None else condition.ids
-        wanted = _If(*condition.cursor, ids)
-    insert = tuple(Raw(text) for text in update.insert.values())
-    return _encode(_Update(update.remove, insert, update.reset, wanted))
-
-
-def encode_subscribe(subs: Mapping[str, Cursor | None], *, whole: bool) -> bytes:
-    """Return the argument of a `PUT /subs` that adds these paths, resuming where there is a cursor.
-
-    A server that knows `brief` answers with these alone.
-
-    Args:
-        subs: the cursor to resume from, if any, by path.
-        whole: whether these replace all subscriptions.
-    """
-    insert = []
-    for path, cursor in subs.items():
-        sub: dict[str, object] = {"parts": True}
-        if cursor is not None:
-            sub["since"] = {"epoch": cursor.epoch, "version": cursor.version}
-        insert.append((path, sub))
-    return _encode(
-        {"insert": insert, "reset": True} if whole else {"insert": insert, "brief": True}
-    )
-
-
-def encode_unsubscribe(path: str) -> bytes:
-    """Return the argument of a `PUT /subs` that drops a path."""
-    return _encode({"remove": [path], "brief": True})
+def _errors(listed: object) -> dict[Key, Any]:
+    """Return why subscriptions were refused: a list of `[path, error]` or `[path, error, view]`."""
+    found = {}
+    for each in listed if isinstance(listed, list) else ():
+        if isinstance(each, list) and each:
+            path, error, view = (*each, None, None)[:3]
+            if (key := _key(path, view)) is not None:
+                found[key] = error
+    return found
 
 
 def members(raw: Raw) -> dict[str, Any]:
@@ -337,9 +330,14 @@ def members(raw: Raw) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def accepted_paths(data: Raw) -> Collection[str] | None:
-    """Return the paths in the reply to `PUT /subs`; None if it has no list of them."""
-    return _by_path(_value(data))
+def accepted_keys(data: Raw) -> Collection[Key] | None:
+    """Return what the reply to a `PUT /subs` lists, `[path, sub]` each; None if it has no list."""
+    listed = _value(data)
+    if not isinstance(listed, list):
+        return None
+    pairs = [(*each, None)[:2] for each in listed if isinstance(each, list) and each]
+    keys = (_key(path, sub.get("view") if isinstance(sub, dict) else None) for path, sub in pairs)
+    return {key for key in keys if key is not None}
 
 
 def reason(reply: Reply) -> str:

@@ -11,18 +11,19 @@ The rules:
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from sharedstate_core.arguments import as_condition, check_json, check_number, check_update, expect
 from sharedstate_core.errors import LocalProtocolError
 from sharedstate_core.storage import Condition, Cursor
 from sharedstate_core.updates import Update
 
-from . import messages, tunnels
+from . import encoding, messages, tunnels
 from .effects import ClientEffect, Fault, Settled
-from .requests import MAX_QUEUE, ClosedError, Requests, ServerRefusedError
+from .requests import MAX_QUEUE, ClosedError, Requests, ServerRefusedError, knows_no_filters
 from .session import Session
 from .subscriptions import Subscriptions
+from .views import WHOLE, At, Filter, exceeds
 
 MAX_SNAPSHOT: Final = 256 * 1024 * 1024
 """Default number of characters of JSON text that the parts of one snapshot may have: a million items of 250."""
@@ -79,10 +80,10 @@ class ClientProtocol:
         self._connected = True
         self._breaches = 0
         out: list[ClientEffect] = []
-        self._session.connection_opened(token, out)
+        self._session.connection_opened(token, out, needed=self._subscriptions.is_filtered)
         self._refuse_waiting(out)
         self._requests.adjust(self._session.bounds, held=self._session.is_held)
-        self._subscriptions.connection_opened(out)
+        self._subscriptions.connection_opened(self._session.features, out)
         self._requests.connection_opened(out)
         return out
 
@@ -139,18 +140,24 @@ class ClientProtocol:
 
     # --- calls of the application -----------------------------------------------------------------
 
-    def acquire(self, path: str) -> list[ClientEffect]:
-        """Hold a replica of the collection; if it is already held, ask for it again only if it was refused.
+    def acquire(self, path: str, asked: Filter = WHOLE) -> list[ClientEffect]:
+        """Hold a replica of a collection, or of a part of it; if it is held, ask for it again only if it was refused.
+
+        Args:
+            path: of the collection.
+            asked: what of it; with a `view` if there is another replica of it.
 
         Raises:
             RequestError: `bad_path`.
+            LocalProtocolError: another filter is held under this view.
         """
         self._check_open()
+        expect("asked", asked, Filter)
         out: list[ClientEffect] = []
-        self._subscriptions.acquire(path, out)
+        self._subscriptions.acquire(path, asked, out)
         return out
 
-    def release(self, path: str) -> list[ClientEffect]:
+    def release(self, path: str, view: str | None = None) -> list[ClientEffect]:
         """Release a replica.
 
         Raises:
@@ -159,26 +166,35 @@ class ClientProtocol:
         """
         self._check_open()
         out: list[ClientEffect] = []
-        self._subscriptions.release(path, out)
+        self._subscriptions.release(path, view, out)
         return out
 
-    def items(self, path: str) -> Mapping[str, bytes]:
+    def items(self, path: str, view: str | None = None) -> Mapping[str, bytes]:
         """Return a replica's item texts by id, in order; valid until the next input.
 
         Raises:
             RequestError: `bad_path`.
             LocalProtocolError: it is not held.
         """
-        return self._subscriptions.held(path).items
+        return self._subscriptions.held(path, view).replica.items
 
-    def cursor(self, path: str) -> Cursor | None:
+    def cursor(self, path: str, view: str | None = None) -> Cursor | None:
         """Return the state a replica holds; None before the first synchronisation.
 
         Raises:
             RequestError: `bad_path`.
             LocalProtocolError: it is not held.
         """
-        return self._subscriptions.held(path).cursor
+        return self._subscriptions.held(path, view).replica.cursor
+
+    def first(self, path: str, view: str | None = None) -> At | None:
+        """Return the place of a replica's first item in the order of its collection; None if it has none.
+
+        Raises:
+            RequestError: `bad_path`.
+            LocalProtocolError: it is not held.
+        """
+        return self._subscriptions.held(path, view).replica.first
 
     def update(
         self, path: str, update: Update, condition: Condition | Cursor | None = None
@@ -199,24 +215,31 @@ class ClientProtocol:
             ticket = self._requests.issue()
             error = ServerRefusedError({}, "this server knows no conditions")
             return ticket, [Settled(ticket, error=error)]
-        return self._request("PUT", path, messages.encode_update(update, wanted))
+        return self._request("PUT", path, encoding.encode_update(update, wanted))
 
     def request(
         self, cmd: Literal["GET", "PUT"], path: str, arg: bytes = b"null"
     ) -> tuple[int, list[ClientEffect]]:
-        """Make any request and return its ticket, which comes back in one `Settled`; `arg` is JSON text."""
+        """Make any request and return its ticket, which comes back in one `Settled`; `arg` is JSON text.
+
+        If it asks for a part of a collection, and the server knows no filters, it is settled with `failed`.
+        """
         self._check_open()
         if cmd not in {"GET", "PUT"}:
             raise ValueError(f"cmd: expected GET or PUT, found {cmd!r}")
         expect("path", path, str)
         check_json("arg", arg)
-        return self._request(cmd, path, arg)
+        asked = messages.members(Raw(arg)) if cmd == "GET" else {}
+        if exceeds(asked, self._session.features):
+            ticket = self._requests.issue()
+            return ticket, [Settled(ticket, error=knows_no_filters())]
+        return self._request(cmd, path, arg, is_filtered=exceeds(asked, ()))
 
     def _request(
-        self, cmd: Literal["GET", "PUT"], path: str, arg: bytes
+        self, cmd: Literal["GET", "PUT"], path: str, arg: bytes, *, is_filtered: bool = False
     ) -> tuple[int, list[ClientEffect]]:
         out: list[ClientEffect] = []
-        ticket = self._requests.add(cmd, path, arg, out)
+        ticket = self._requests.add(cmd, path, arg, out, is_filtered=is_filtered)
         return ticket, out
 
     def withdraw(self, ticket: int) -> bool:
@@ -244,12 +267,12 @@ class ClientProtocol:
             message = messages.decode(text)
         except messages.MalformedError as error:
             problem = f"the server sent a bad message: {error}"
-            if not self._breach(problem, out, fatal=error.path is None) and error.path is not None:
-                self._subscriptions.missed(error.path, None, out)
+            if not self._breach(problem, out, fatal=error.key is None) and error.key is not None:
+                self._subscriptions.missed(error.key, None, out)
             return out
         if isinstance(message, messages.Notification):
             if not self._subscriptions.notified(message, out) and not self._breach(None, out):
-                self._subscriptions.missed(message.path, message.cursor, out)
+                self._subscriptions.missed(message.key, message.cursor, out)
         elif isinstance(message, messages.Reply):
             self._replied(message, out)
         elif isinstance(message, messages.SessionMessage):
@@ -280,8 +303,7 @@ class ClientProtocol:
             self._breach(problem, out, fatal=is_waiting)  # a request might wait forever
 
     def _overtaken(self, out: list[ClientEffect]) -> None:
-        if self._session.is_held:
-            self._session.overtaken()
+        if self._session.overtaken():
             self._keep_to_session(out)
 
     def _keep_to_session(self, out: list[ClientEffect]) -> None:
@@ -290,7 +312,7 @@ class ClientProtocol:
         self._refuse_waiting(out)
         if not session.is_undecided:
             self._subscriptions.let_go(out)
-        self._subscriptions.adjust(session.bounds.subscriptions, out)
+        self._subscriptions.adjust(session.bounds.subscriptions, session.features, out)
         self._requests.adjust(session.bounds, held=session.is_held)
         self._requests.go_on(out)
 

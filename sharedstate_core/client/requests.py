@@ -8,6 +8,8 @@ The rules:
    outcome is unknown, and sending it again could apply it twice.
 3. The exception is a connection that the server closes because a message is too long: one of the unanswered requests
    was, hence the longest was, and it was not accepted.
+4. A reply to a request for a part of a collection names places. One without is from a server that knows no filters, and
+   has sent all that there is.
 """
 
 from collections import OrderedDict
@@ -17,7 +19,7 @@ from typing import Any, Final, Literal, NamedTuple
 from sharedstate_core.errors import RequestError, SharedStateError
 from sharedstate_core.storage import Cursor
 
-from . import messages
+from . import encoding, messages
 from .bounds import UNKNOWN, Bounds, message_fault
 from .effects import ClientEffect, SendText, Settled
 
@@ -99,10 +101,23 @@ def _seconds(members: Mapping[str, Any], name: str) -> float | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-class _Sent(NamedTuple):
+def knows_no_filters() -> ServerRefusedError:
+    """Return why a server is not asked for a part of a collection: it would send all of it."""
+    return ServerRefusedError({}, "the server knows no filters")
+
+
+class _Request(NamedTuple):
+    """A request.
+
+    Attributes:
+        message: as it is sent.
+        is_filtered: whether it asks for a part of a collection.
+        tick: after how many ticks it was sent.
+    """
+
     message: bytes
-    tick: int
-    """After how many ticks it was sent."""
+    is_filtered: bool
+    tick: int = 0
 
 
 class Requests:
@@ -113,8 +128,8 @@ class Requests:
         self._connected = False
         self._last_ticket = 0
         self._ticks = 0
-        self._sent: dict[int, _Sent] = {}
-        self._waiting: OrderedDict[int, bytes] = OrderedDict()
+        self._sent: dict[int, _Request] = {}
+        self._waiting: OrderedDict[int, _Request] = OrderedDict()
         self._waiting_bytes = 0
         self._held = False
         self._window = WINDOW
@@ -134,11 +149,25 @@ class Requests:
         return self._last_ticket
 
     def add(
-        self, cmd: Literal["GET", "PUT"], path: str, arg: bytes, out: list[ClientEffect]
+        self,
+        cmd: Literal["GET", "PUT"],
+        path: str,
+        arg: bytes,
+        out: list[ClientEffect],
+        *,
+        is_filtered: bool = False,
     ) -> int:
-        """Make a request; its ticket is its tunnel."""
+        """Make a request; its ticket is its tunnel.
+
+        Args:
+            cmd: as on the wire.
+            path: what is asked for.
+            arg: JSON text.
+            out: receives the effects.
+            is_filtered: whether it asks for a part of a collection.
+        """
         ticket = self.issue()
-        message = messages.encode_request(cmd, path, arg, ticket)
+        message = encoding.encode_request(cmd, path, arg, ticket)
         if (fault := message_fault(len(message), self._bounds)) is not None:
             out.append(Settled(ticket, error=fault))
             return ticket
@@ -151,17 +180,17 @@ class Requests:
             error = RequestError("too_many", f"{waits_for}, and the queue is full")
             out.append(Settled(ticket, error=error))
         else:
-            self._waiting[ticket] = message
+            self._waiting[ticket] = _Request(message, is_filtered)
             self._waiting_bytes += len(message)
             self._fill(out)
         return ticket
 
     def withdraw(self, ticket: int) -> bool:
         """Drop a waiting request, and return whether it was waiting."""
-        message = self._waiting.pop(ticket, None)
-        if message is None:
+        request = self._waiting.pop(ticket, None)
+        if request is None:
             return False
-        self._waiting_bytes -= len(message)
+        self._waiting_bytes -= len(request.message)
         return True
 
     def issued(self, ticket: int) -> bool:
@@ -216,9 +245,12 @@ class Requests:
         ticket = reply.tunnel
         if not isinstance(ticket, int) or ticket not in self._sent:
             return
-        del self._sent[ticket]
-        if reply.ok:
-            out.append(Settled(ticket, bytes(reply.data), reply.cursor))
+        request = self._sent.pop(ticket)
+        if reply.ok and request.is_filtered and reply.at is None:
+            out.append(Settled(ticket, error=knows_no_filters()))
+        elif reply.ok:
+            data = bytes(reply.data)
+            out.append(Settled(ticket, data, reply.cursor, at=reply.at, more=reply.more))
         else:
             error = ServerRefusedError(reply.error, messages.reason(reply), reply.cursor)
             out.append(Settled(ticket, b"", reply.cursor, error))
@@ -228,7 +260,7 @@ class Requests:
         if self._held:
             return
         while self._connected and self._waiting and len(self._sent) < self._window:
-            ticket, message = self._waiting.popitem(last=False)
-            self._waiting_bytes -= len(message)
-            self._sent[ticket] = _Sent(message, self._ticks)
-            out.append(SendText(message))
+            ticket, request = self._waiting.popitem(last=False)
+            self._waiting_bytes -= len(request.message)
+            self._sent[ticket] = request._replace(tick=self._ticks)
+            out.append(SendText(request.message))

@@ -11,7 +11,7 @@ The rules:
 4. What has waited is nobody else's: it is refused when its user signs out, when no token of theirs is accepted, or when
    somebody else signs in.
 5. A server that hangs up before it has said a word may do so because of `/session`. The next connection does without,
-   unless there is a token, or the server has ever answered it.
+   unless there is a token, a part of a collection is held, or the server has ever answered it.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from msgspec import UNSET, UnsetType
 
 from sharedstate_core.errors import RequestError
 
-from . import messages, tunnels
+from . import encoding, messages, tunnels
 from .bounds import UNKNOWN, bounds_of
 from .effects import Identified, SendText, TokenWanted, Unauthenticated
 from .requests import ServerRefusedError
+from .views import features_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from .effects import ClientEffect
 
@@ -45,6 +46,7 @@ class Session:
 
     Attributes:
         bounds: what the server takes, as far as it has said.
+        features: what the server can do beyond level 2; None if that is not known on this connection.
         user: whose the latest connection was, as far as known.
         is_held: whether the application's requests wait for a token to be accepted.
     """
@@ -52,6 +54,7 @@ class Session:
     def __init__(self, key: str | None) -> None:
         self._key = key
         self.bounds = UNKNOWN
+        self.features: Collection[str] | None = None
         self.user: Mapping[str, Any] | None = None
         self.is_held = False
         self._connected = False
@@ -80,16 +83,25 @@ class Session:
 
     # --- the connection ---------------------------------------------------------------------------
 
-    def connection_opened(self, token: str | UnsetType | None, out: list[ClientEffect]) -> None:
-        """Say who it is; UNSET says nothing about that."""
+    def connection_opened(
+        self, token: str | UnsetType | None, out: list[ClientEffect], *, needed: bool = False
+    ) -> None:
+        """Say who it is; UNSET says nothing about that.
+
+        Args:
+            token: shows whose it is.
+            out: receives the effects.
+            needed: whether a server without sessions would be of no use.
+        """
         self._connected = True
         self._heard = self._again = self._gave_up = False
         self._token = token
         if token is None:
             self._sign_out()
-        avoid, self._avoid = self._avoid, False
+        avoid, self._avoid = self._avoid and token is UNSET and not needed, False
         self.is_held = self._key is not None and isinstance(token, str)
-        if self._key is not None and not (avoid and token is UNSET):
+        self.features = frozenset() if avoid else None
+        if self._key is not None and not avoid:
             self._ask(out)
 
     def connection_lost(self) -> None:
@@ -136,8 +148,8 @@ class Session:
         self._asked += 1
         self._age = 0
         self._unanswered = tunnel = tunnels.signing_in(self._asked)
-        arg = messages.encode_session(self._key, self._token)
-        out.append(SendText(messages.encode_request("PUT", "/session", arg, tunnel)))
+        arg = encoding.encode_session(self._key, self._token)
+        out.append(SendText(encoding.encode_request("PUT", "/session", arg, tunnel)))
 
     # --- messages of the server -------------------------------------------------------------------
 
@@ -149,17 +161,26 @@ class Session:
         """Return whether this tunnel was ever used for a session, on any connection."""
         return tunnels.is_own_session(tunnel, self._asked)
 
-    def overtaken(self) -> None:
-        """Record that the server has answered what was asked later: it knows no sessions, if it has not answered."""
-        if self._unanswered is not None and not self._is_known:
+    def overtaken(self) -> bool:
+        """Record that the server has answered what was asked later: it knows no sessions, if it has not answered.
+
+        Returns:
+            Whether that is news. Where nothing waits for it, a late answer still counts.
+        """
+        if self._unanswered is None or self._is_known or self.features is not None:
+            return False
+        self.features = frozenset()
+        if self.is_held:
             self._unanswered = None
-            self.is_held = False
+        self.is_held = False
+        return True
 
     def blamed(self) -> bool:
         """Return whether a refusal of something that cannot be told is that of a session; it is over then."""
         if self._unanswered is None or self._is_known:
             return False
         self.overtaken()
+        self._unanswered = None
         return True
 
     def answered(self, reply: messages.Reply, out: list[ClientEffect]) -> bool:
@@ -176,6 +197,7 @@ class Session:
         self._is_known = True
         self._again = self._gave_up = self.is_held = False
         self.bounds = bounds_of(data.get("limits"))
+        self.features = features_of(data.get("features"))
         self._identify(data.get("user"), data.get("expires"), out)
         if self.user is not None:
             if self._waits_for not in {None, self.user["id"]}:
@@ -204,6 +226,7 @@ class Session:
             return
         self.is_held = self._is_known = False
         self.bounds = UNKNOWN
+        self.features = frozenset()
         self._identify(None, None, out)
 
     def told(self, message: messages.SessionMessage, out: list[ClientEffect]) -> None:

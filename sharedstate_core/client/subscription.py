@@ -1,4 +1,4 @@
-"""One collection as a client holds it: which notifications to apply, and when to subscribe again.
+"""One subscription of a client: which notifications to apply, and when to subscribe again.
 
 A notification is applied if it stands on its own (`reset`) or leads from the version held (`base`). Otherwise
 something was missed, a *gap*, and the client subscribes again: first from the version held, then from nothing.
@@ -11,6 +11,9 @@ something was missed, a *gap*, and the client subscribes again: first from the v
 | subscribed | snapshot, from the version held, or without `base` (level 1) | applied |
 | subscribed | other | gap |
 
+What comes without places, although only a part of the collection is subscribed, is from a server that knows no filters:
+nothing of it is applied.
+
 Parts are kept up to `max_snapshot` characters of their messages; a subscription with more is refused.
 """
 
@@ -18,38 +21,51 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from sharedstate_core.updates import Diff, Update, apply, compose, diff
+from sharedstate_core.updates import Update, compose
+
+from .replica import Replica
+from .views import Key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sharedstate_core.errors import RequestError
     from sharedstate_core.storage import Cursor
+    from sharedstate_core.updates import Diff
 
     from .messages import Notification
+    from .views import Filter
 
 
 class Subscription:
     """A replica and the state of its subscription.
 
+    Args:
+        path: of the collection, in normal form.
+        asked: what of it is asked for.
+        max_snapshot: characters of JSON text that the parts of one snapshot may have.
+
     Attributes:
+        key: its path and view.
+        filter: what is asked for.
         state: see the table above.
         tunnel: that of the latest request for it.
-        items: item texts by id, in order of insertion.
-        cursor: the state held, if known.
+        replica: what is held.
         awaited: what was asked for and has not come yet.
         since: the state to resume from in the latest request.
+        scope: that which goes with it.
         denial: why it was refused, or ended, if for the sake of who asked.
     """
 
-    def __init__(self, path: str, max_snapshot: int) -> None:
-        self.path = path
+    def __init__(self, path: str, asked: Filter, max_snapshot: int) -> None:
+        self.key = Key(path, asked.view)
+        self.filter = asked
         self.state: Literal["idle", "asked", "subscribed", "refused"] = "idle"
         self.tunnel: str | None = None
-        self.items: dict[str, bytes] = {}
-        self.cursor: Cursor | None = None
+        self.replica = Replica()
         self.awaited: Literal["nothing", "change", "snapshot"] = "snapshot"
         self.since: Cursor | None = None
+        self.scope: str | None = None
         self.denial: RequestError | None = None
         self._max_snapshot = max_snapshot
         self._parts: Notification | None = None
@@ -58,7 +74,8 @@ class Subscription:
         """Record that the server is asked for the subscription; with `resume`, from the state held, if any."""
         self.state, self._parts = "asked", None
         self.denial = None
-        self.since = self.cursor if resume else None
+        self.since = self.replica.cursor if resume else None
+        self.scope = self.replica.scope
         self.awaited = "snapshot" if self.since is None else "change"
 
     @property
@@ -72,28 +89,26 @@ class Subscription:
 
     def forget(self) -> Sequence[Diff]:
         """Hold nothing any more, at no state, and return what has gone."""
-        before, self.items = self.items, {}
-        self.cursor = self._parts = None
-        return diff(before, self.items)
+        self._parts = None
+        self.replica.cursor = self.replica.scope = None
+        return self.replica.apply(Update(reset=True))
 
     def receive(
         self, notification: Notification
-    ) -> Sequence[Diff] | Literal["gap", "too_large"] | None:
+    ) -> Sequence[Diff] | Literal["gap", "too_large", "whole"] | None:
         """Apply a notification, if it fits.
 
         Returns:
-            The diffs, one for each id that changed; `gap`; `too_large` if its parts exceed `max_snapshot`; or None if
-            it was ignored or is incomplete.
+            The diffs, one for each id that changed; `gap`; `too_large` if its parts exceed `max_snapshot`; `whole` if
+            the server does not filter; or None if it was ignored or is incomplete.
         """
         if not self.is_in_force:
             return None
+        if self._is_unfiltered(notification):
+            return "whole" if self.state == "subscribed" else None
         parts, self._parts = self._parts, None
         if parts is not None and parts.cursor == notification.cursor:
-            notification = parts._replace(
-                update=_join(parts.update, notification.update),
-                more=notification.more,
-                size=parts.size + notification.size,
-            )
+            notification = _join(parts, notification)
         elif not self._acceptable(notification):
             return "gap" if self.state == "subscribed" else None
         if notification.more:
@@ -101,32 +116,33 @@ class Subscription:
                 return "too_large"
             self._parts = notification
             return None
-        self.cursor = notification.cursor
-        return self._apply(notification.update)
+        self.replica.cursor, self.replica.scope = notification.cursor, notification.scope
+        return self.replica.apply(notification.update, notification.places)
+
+    def _is_unfiltered(self, notification: Notification) -> bool:
+        has_items = len(notification.update.insert) > 0
+        return self.filter.is_part and notification.places is None and has_items
 
     def _acceptable(self, notification: Notification) -> bool:
         if notification.update.reset:
             return True
         if notification.base is None or notification.cursor is None:
             return self.state == "subscribed"
-        held = self.cursor
+        held = self.replica.cursor
         return held == (notification.cursor.epoch, notification.base)
 
-    def _apply(self, update: Update) -> Sequence[Diff]:
-        if update.reset:
-            before, self.items = self.items, apply({}, update)
-            return diff(before, self.items)
-        touched = {id: self.items.get(id) for id in (*update.remove, *update.insert)}
-        for id in update.remove:
-            self.items.pop(id, None)
-        self.items.update(update.insert)
-        found = [Diff(id, self.items.get(id), old) for id, old in touched.items()]
-        return [each for each in found if each.new is not None or each.old is not None]
 
-
-def _join(first: Update, then: Update) -> Update:
-    """Compose two parts of one snapshot; `first` is ours, so that joining many stays linear."""
-    if then.remove or then.reset or not isinstance(first.insert, dict):
-        return compose(first, then)
-    first.insert.update(then.insert)
-    return first
+def _join(first: Notification, then: Notification) -> Notification:
+    """Join two parts of one snapshot; `first` is ours, so that joining many stays linear."""
+    places = first.places
+    if places is None or not isinstance(places, dict):
+        places = then.places
+    elif then.places is not None:
+        places.update(then.places)
+    update = first.update
+    if then.update.remove or then.update.reset or not isinstance(update.insert, dict):
+        update = compose(update, then.update)
+    else:
+        update.insert.update(then.update.insert)
+    size = first.size + then.size
+    return then._replace(update=update, places=places, base=first.base, size=size)

@@ -8,7 +8,9 @@ The rules:
 3. An answer is about what its request named, whatever else it lists.
 4. What this user may not read is no longer held: it is emptied when the server refuses it or ends it, and asked for
    again for another user. While it is undecided who the user is, what nobody may read is kept.
-5. Of more than the server takes the first are asked for, and the others when there is room.
+5. A collection may be held several times, by other filters: each is a subscription of its own, by path and view. What a
+   server does not know how to filter is refused here: it would send all of it.
+6. Of more than the server takes the first are asked for, and the others when there is room.
 """
 
 from __future__ import annotations
@@ -18,17 +20,19 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from sharedstate_core.errors import LocalProtocolError, RequestError
 from sharedstate_core.paths import parse_collection_path
 
-from . import messages, tunnels
+from . import encoding, messages, tunnels
 from .effects import Changed, Moved, Refused, SendText, Synced
-from .requests import ServerRefusedError
+from .requests import ServerRefusedError, knows_no_filters
 from .subscription import Subscription
+from .views import Key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from sharedstate_core.storage import Cursor
 
     from .effects import ClientEffect
+    from .views import Filter
 
 
 DENIALS: Final = frozenset({"unauthenticated", "forbidden"})
@@ -46,7 +50,7 @@ class _Request:
 
 
 class Subscriptions:
-    """All held collections, by path; methods add their effects to `out`.
+    """All held collections, by path and view; methods add their effects to `out`.
 
     Args:
         max_snapshot: characters of JSON text that the parts of one snapshot may have.
@@ -61,7 +65,8 @@ class Subscriptions:
         self._most: int | None = None
         self._is_full = False  # some wait because there are more
         self._connected = False
-        self._by_path: dict[str, Subscription] = {}
+        self._features: Collection[str] | None = None  # as in `Session`
+        self._held: dict[Key, Subscription] = {}
         self._asked = 0
         self._unanswered: dict[str, _Request] = {}  # by tunnel
 
@@ -70,25 +75,31 @@ class Subscriptions:
         """Whether an answer is outstanding."""
         return bool(self._unanswered)
 
-    def held(self, path: str) -> Subscription:
-        """Return the subscription of a path.
+    @property
+    def is_filtered(self) -> bool:
+        """Whether any of them is a part of its collection."""
+        return any(each.filter.is_part for each in self._held.values())
+
+    def held(self, path: str, view: str | None) -> Subscription:
+        """Return the subscription of a path and view.
 
         Raises:
             RequestError: `bad_path`.
             LocalProtocolError: it is not held.
         """
-        name = str(parse_collection_path(path))
-        subscription = self._by_path.get(name)
+        key = Key(str(parse_collection_path(path)), view)
+        subscription = self._held.get(key)
         if subscription is None:
-            raise LocalProtocolError(f"{name} is not acquired")
+            raise LocalProtocolError(f"{' '.join(filter(None, key))} is not acquired")
         return subscription
 
     # --- the connection ---------------------------------------------------------------------------
 
-    def connection_opened(self, out: list[ClientEffect]) -> None:
-        """Resume every subscription."""
+    def connection_opened(self, features: Collection[str] | None, out: list[ClientEffect]) -> None:
+        """Resume every subscription; `features` as in `Session`."""
         self._connected = True
-        self._subscribe(self._by_path.values(), out, resume=True)
+        self._features = features
+        self._subscribe(self._held.values(), out, resume=True)
 
     def tick(self, limit: int) -> bool:
         """Record that a tick has passed; return whether a request has been unanswered for `limit` whole ticks."""
@@ -101,47 +112,71 @@ class Subscriptions:
         """Record that the subscriptions are gone; the replicas stay."""
         self._connected = False
         self._unanswered.clear()
-        for subscription in self._by_path.values():
+        for subscription in self._held.values():
             subscription.connection_lost()
 
     # --- calls of the application -----------------------------------------------------------------
 
-    def acquire(self, path: str, out: list[ClientEffect]) -> None:
-        """Hold a collection; if it is already held, ask for it again only if it was refused.
+    def acquire(self, path: str, asked: Filter, out: list[ClientEffect]) -> None:
+        """Hold a collection, or a part of it; if it is already held, ask for it again only if it was refused.
 
         Raises:
             RequestError: `bad_path`.
+            LocalProtocolError: there is another filter under this view.
         """
         name = str(parse_collection_path(path))
-        subscription = self._by_path.setdefault(name, Subscription(name, self._max_snapshot))
+        subscription = self._held.get(Key(name, asked.view))
+        if subscription is None:
+            subscription = Subscription(name, asked, self._max_snapshot)
+            self._held[subscription.key] = subscription
+        elif subscription.filter != asked:
+            raise LocalProtocolError(f"{name}: another filter is acquired under this view")
         if subscription.state in {"idle", "refused"}:
             self._subscribe([subscription], out, resume=True)
 
-    def release(self, path: str, out: list[ClientEffect]) -> None:
-        """Release a collection.
+    def release(self, path: str, view: str | None, out: list[ClientEffect]) -> None:
+        """Release a collection, or a part of it.
 
         Raises:
             RequestError: `bad_path`.
             LocalProtocolError: it is not held.
         """
-        subscription = self.held(path)
-        del self._by_path[subscription.path]
+        subscription = self.held(path, view)
+        del self._held[subscription.key]
         self._unsubscribe(subscription, out)
         self._use_room(out)
 
-    def adjust(self, most: int | None, out: list[ClientEffect]) -> None:
-        """Ask for at most so many paths at a time, as the server has said."""
+    def adjust(
+        self, most: int | None, features: Collection[str] | None, out: list[ClientEffect]
+    ) -> None:
+        """Ask for at most so many at a time, and for nothing but what the server can do, as it has said."""
         self._most = most
+        if features != self._features:
+            self._features = features
+            self._do_without_unknown(out)
         self._use_room(out)
+
+    def _do_without_unknown(self, out: list[ClientEffect]) -> None:
+        in_force = [each for each in self._held.values() if each.is_in_force]
+        unknown = [each for each in in_force if each.filter.unknown_to(self._features)]
+        for each in unknown:
+            each.state = "idle"
+        # A server that knows no filters knows no views, either: to it, these were paths.
+        kept = {each.key.path for each in in_force if each.is_in_force}
+        paths = {each.key.path: None for each in unknown if each.key.path not in kept}
+        if paths and self._connected:
+            self._change([], [Key(path) for path in paths], out)
+        for each in unknown:
+            self._refuse(each, knows_no_filters(), out)
 
     def user_changed(self, out: list[ClientEffect]) -> None:
         """Ask again for what the former user was denied."""
-        denied = [each for each in self._by_path.values() if each.denial is not None]
+        denied = [each for each in self._held.values() if each.denial is not None]
         self._subscribe(denied, out, resume=True)
 
     def let_go(self, out: list[ClientEffect]) -> None:
         """Let go what was kept until it was decided who the user is: there is none."""
-        for each in self._by_path.values():
+        for each in self._held.values():
             if each.state == "idle" and each.denial is not None:
                 self._deny(each, each.denial, out)
 
@@ -150,7 +185,7 @@ class Subscriptions:
     def notified(self, notification: messages.Notification, out: list[ClientEffect]) -> bool:
         """Handle a notification; return False if there is a gap before it."""
         self.level = 1 if notification.cursor is None else 2
-        subscription = self._by_path.get(notification.path)
+        subscription = self._held.get(notification.key)
         if subscription is None:
             return True  # no longer held: this was under way
         diffs = subscription.receive(notification)
@@ -158,39 +193,42 @@ class Subscriptions:
             return False
         if diffs == "too_large":
             self._give_up(subscription, RequestError(diffs, "its parts exceed max_snapshot"), out)
+        elif diffs == "whole":
+            self._give_up(subscription, knows_no_filters(), out)
         elif diffs is not None:
+            path, view = subscription.key
             if diffs:
-                out.append(Changed(subscription.path, diffs))
+                out.append(Changed(path, diffs, view))
             if subscription.awaited != "nothing":
                 subscription.awaited = "nothing"
-                out.append(Synced(subscription.path))
+                out.append(Synced(path, view))
             elif not diffs:
-                out.append(Moved(subscription.path))
+                out.append(Moved(path, view))
         return True
 
     def ended(self, message: messages.End, out: list[ClientEffect]) -> None:
         """Handle the end of a subscription, by the server."""
-        subscription = self._by_path.get(message.path)
+        subscription = self._held.get(message.key)
         if subscription is None:
             return
         if subscription.state == "asked":  # the end is that of an earlier subscription
             self._forget(subscription, out)
         elif subscription.state == "subscribed":
-            text = f"{subscription.path}: ended by the server"
+            text = f"{subscription.key.path}: ended by the server"
             self._deny(subscription, ServerRefusedError(message.error, text), out)
             self._use_room(out)
 
-    def missed(self, path: str, cursor: Cursor | None, out: list[ClientEffect]) -> None:
-        """Subscribe again to a path, if it is subscribed, because it has missed something.
+    def missed(self, key: Key, cursor: Cursor | None, out: list[ClientEffect]) -> None:
+        """Subscribe again, if subscribed, because something was missed.
 
         Args:
-            path: the path.
+            key: the path and the view.
             cursor: the state that it should be in, if known; without it, it resumes from the state that it is in.
             out: receives the effects.
         """
-        subscription = self._by_path.get(path)
+        subscription = self._held.get(key)
         if subscription is not None and subscription.state == "subscribed":
-            held = subscription.cursor
+            held = subscription.replica.cursor
             same_epoch = cursor is None or (held is not None and held.epoch == cursor.epoch)
             self._resubscribe(subscription, out, resume=same_epoch)
 
@@ -208,19 +246,19 @@ class Subscriptions:
             out: receives the effects.
             undecided: whether it may yet turn out who the user is.
         """
-        accepted = messages.accepted_paths(reply.data)
+        accepted = messages.accepted_keys(reply.data)
         request = self._unanswered.pop(str(reply.tunnel), None)
         for subscription in request.named if request else ():
             asked = subscription.state == "asked" and subscription.tunnel == reply.tunnel
-            if reply.ok and (accepted is None or subscription.path in accepted):
+            if reply.ok and (accepted is None or subscription.key in accepted):
                 if asked:
                     subscription.state = "subscribed"
             elif asked or (reply.ok and subscription.state == "subscribed"):
-                error: Any = reply.errors.get(subscription.path) if reply.ok else reply.error
+                error: Any = reply.errors.get(subscription.key) if reply.ok else reply.error
                 reason = error if isinstance(error, dict) else {}
                 refused = ServerRefusedError(
                     reason,
-                    f"{subscription.path}: not subscribed",
+                    f"{subscription.key.path}: not subscribed",
                     otherwise="refused" if reply.ok else "failed",
                 )
                 if undecided and refused.code == "unauthenticated":
@@ -261,12 +299,19 @@ class Subscriptions:
         self, subscription: Subscription, problem: RequestError, out: list[ClientEffect]
     ) -> None:
         subscription.state = "refused"
-        out.append(Refused(subscription.path, problem))
+        path, view = subscription.key
+        out.append(Refused(path, problem, view))
 
     def _subscribe(
         self, subscriptions: Iterable[Subscription], out: list[ClientEffect], *, resume: bool
     ) -> None:
-        asked = self._with_room(list(subscriptions))
+        known = []
+        for each in subscriptions:
+            if each.filter.unknown_to(self._features):
+                self._refuse(each, knows_no_filters(), out)
+            else:
+                known.append(each)
+        asked = self._with_room(known)
         if self._connected and asked:
             for each in asked:
                 each.ask(resume=resume)
@@ -274,10 +319,10 @@ class Subscriptions:
 
     def _with_room(self, wanted: list[Subscription]) -> list[Subscription]:
         """Return the first of them, as many as the server takes; the others wait, idle."""
-        if self._most is None or len(self._by_path) <= self._most:
+        if self._most is None or len(self._held) <= self._most:
             return wanted
         self._is_full = True
-        room = max(0, self._most - sum(each.is_in_force for each in self._by_path.values()))
+        room = max(0, self._most - sum(each.is_in_force for each in self._held.values()))
         for each in wanted[room:]:
             each.state = "idle"
         return wanted[:room]
@@ -288,7 +333,7 @@ class Subscriptions:
             return
         self._is_full = False
         waiting = [
-            each for each in self._by_path.values() if each.state == "idle" and each.denial is None
+            each for each in self._held.values() if each.state == "idle" and each.denial is None
         ]
         self._subscribe(waiting, out, resume=True)
 
@@ -302,27 +347,29 @@ class Subscriptions:
 
     def _forget(self, subscription: Subscription, out: list[ClientEffect]) -> None:
         if gone := subscription.forget():
-            out.append(Changed(subscription.path, gone))
+            path, view = subscription.key
+            out.append(Changed(path, gone, view))
 
     def _unsubscribe(self, subscription: Subscription, out: list[ClientEffect]) -> None:
         subscription.state = "idle"
-        if self._connected:
-            self._change([], subscription.path, out)
+        is_known = not subscription.filter.unknown_to(self._features)  # else it never was in force
+        if self._connected and is_known:
+            self._change([], [subscription.key], out)
 
     def _change(
-        self, named: list[Subscription], removed: str | None, out: list[ClientEffect]
+        self, named: list[Subscription], removed: list[Key] | None, out: list[ClientEffect]
     ) -> None:
-        """Ask for these subscriptions, or for the end of one; at level 1, for all that is to be in force then."""
+        """Ask for these subscriptions, or for the end of others; at level 1, for all that is to be in force then."""
         self._asked += 1
         tunnel = tunnels.subscribing(self._asked)
         for each in named:
             each.tunnel = tunnel
         whole = self.level != 2
         if whole:
-            named = [each for each in self._by_path.values() if each.is_in_force]
+            named = [each for each in self._held.values() if each.is_in_force]
         if whole or removed is None:
-            arg = messages.encode_subscribe({each.path: each.since for each in named}, whole=whole)
+            arg = encoding.encode_subscribe(named, whole=whole)
         else:
-            arg = messages.encode_unsubscribe(removed)
+            arg = encoding.encode_unsubscribe(removed)
         self._unanswered[tunnel] = _Request(named)
-        out.append(SendText(messages.encode_request("PUT", "/subs", arg, tunnel)))
+        out.append(SendText(encoding.encode_request("PUT", "/subs", arg, tunnel)))

@@ -10,7 +10,7 @@ from sharedstate_core.client import ClientEffect, ClientProtocol
 
 SCRIPT: Final = Path(__file__).parents[2] / "js-client" / "src" / "protocol"
 
-ONLY_PYTHON: Final = {"update", "items", "cursor", "unsettled"}
+ONLY_PYTHON: Final = {"update", "items", "cursor", "first", "unsettled"}
 """Its replicas are in the core, and an update has an argument of its own."""
 
 ONLY_SCRIPT: Final = {"give_up", "probe"}

@@ -13,6 +13,7 @@ from sharedstate_core.client import (
     ClientProtocol,
     Fault,
     Identified,
+    Key,
     Moved,
     Refused,
     SendText,
@@ -20,6 +21,7 @@ from sharedstate_core.client import (
     Synced,
     TokenWanted,
     Unauthenticated,
+    make_filter,
 )
 from sharedstate_core.errors import CLOSE_TOO_BIG
 
@@ -46,7 +48,7 @@ class Replay:
         self.texts: list[str] = []
         self._tunnels: list[object] = []
         self._tickets: dict[int, object] = {}
-        self._held: dict[str, Any] = {}
+        self._held: dict[Key, Any] = {}
 
     def take(self, do: Mapping[str, Any]) -> dict[str, Any]:
         """Give the client an input; return the other members of the step."""
@@ -84,18 +86,24 @@ class Replay:
             case "receive_text":
                 return self.client.receive_text(what)
             case "acquire":
-                self._held.setdefault(what, None)
-                return self.client.acquire(what)
+                return self._acquire({"path": what} if isinstance(what, str) else what)
             case "release":
-                return self.client.release(what)
+                key = Key(what) if isinstance(what, str) else Key(**what)
+                return self.client.release(*key) if key in self._held else []
             case "update":
                 ticket, effects = self.client.update(what["path"], *_update(what["arg"]))
             case "get":
-                ticket, effects = self.client.request("GET", what["path"])
+                arg = compact(what.get("arg")).encode()
+                ticket, effects = self.client.request("GET", what["path"], arg)
             case _:
                 raise AssertionError(f"an input of no known kind: {kind}")
         self._tickets[ticket] = what["ticket"]
         return effects
+
+    def _acquire(self, what: dict[str, Any]) -> list[ClientEffect]:
+        path, asked = what["path"], {k: v for k, v in what.items() if k != "path"}
+        self._held.setdefault(Key(path, what.get("view")), None)
+        return self.client.acquire(path, make_filter(**asked))
 
     def _connection(self, what: Any) -> list[ClientEffect]:
         if what == "opened":
@@ -123,12 +131,12 @@ class Replay:
                 then.setdefault("sent", []).append(message | {"tunnel": {"sent": self.sent}})
             case Changed():
                 diffs = [_diff(each) for each in effect.diffs]
-                then.setdefault("changed", []).append({"path": effect.path, "diffs": diffs})
+                then.setdefault("changed", []).append({"path": _name(effect), "diffs": diffs})
             case Synced():
-                then.setdefault("synced", []).append(effect.path)
+                then.setdefault("synced", []).append(_name(effect))
             case Refused():
                 code = effect.error.code
-                then.setdefault("refused", []).append({"path": effect.path, "code": code})
+                then.setdefault("refused", []).append({"path": _name(effect), "code": code})
             case Settled():
                 then.setdefault("settled", []).append(self._settled(effect))
             case Fault():
@@ -145,7 +153,10 @@ class Replay:
     def _settled(self, effect: Settled) -> dict[str, Any]:
         settled: dict[str, Any] = {"ticket": self._tickets.pop(effect.ticket)}
         if effect.error is None:
-            return settled | {"data": json.loads(effect.data)}
+            settled["data"] = json.loads(effect.data)
+            if effect.at is not None:
+                settled["at"] = [list(at) for at in effect.at]
+            return settled | ({"more": True} if effect.more else {})
         settled["code"] = effect.error.code
         if settled["code"] == "conflict":
             settled["cursor"] = _cursor(effect.cursor)
@@ -154,21 +165,26 @@ class Replay:
     def _news(self) -> dict[str, Any]:
         """Return the replicas that are not as they were; None for one that is released."""
         news: dict[str, Any] = {}
-        for path, before in list(self._held.items()):
-            now = self._replica(path)
+        for key, before in list(self._held.items()):
+            now = self._replica(key)
             if now != before:
-                news[path] = self._held[path] = now
+                news[_name(key)] = self._held[key] = now
             if now is None:
-                del self._held[path]
+                del self._held[key]
         return news
 
-    def _replica(self, path: str) -> dict[str, Any] | None:
+    def _replica(self, key: Key) -> dict[str, Any] | None:
         try:
-            items = self.client.items(path)
+            items = self.client.items(*key)
         except LocalProtocolError:
             return None
-        cursor = _cursor(self.client.cursor(path))
+        cursor = _cursor(self.client.cursor(*key))
         return {"cursor": cursor, "items": [json.loads(text) for text in items.values()]}
+
+
+def _name(of: Key | Changed | Synced | Refused) -> str:
+    """What vectors call a replica."""
+    return of.path if of.view is None else f"{of.path} {of.view}"
 
 
 def _cursor(cursor: Cursor | None) -> dict[str, Any] | None:
