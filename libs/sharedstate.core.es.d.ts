@@ -410,7 +410,7 @@ type Unsubscribe = (() => void) & Disposable;
 /** @import { Item } from "../protocol/replica.js" */
 /** @import { At } from "../protocol/views.js" */
 /** @typedef {{path: string} & Disposable} Handle for `release`, or for `using` */
-/** @typedef {{key: string, text: string | undefined, view: string | undefined, ds: Dataset<any>, handles: number}} Acquired */
+/** @typedef {{ds: Dataset<any>, view: string | undefined, handles: number, release(): void}} Acquired `view`: its name */
 /**
  * @template {{id: string}} [T=Item]
  * @typedef {object} Page

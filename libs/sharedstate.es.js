@@ -2232,17 +2232,23 @@ function released() {
 
 // src/api/filter.js
 function filter_of({ where, last, fields } = {}) {
-  const sorted = Array.isArray(fields) ? [...fields].sort() : fields;
-  const given = Object.entries({ where, last, fields: sorted }).filter(
-    ([, each]) => each !== void 0
-  );
-  const text = JSON.stringify(Object.fromEntries(given), canonical);
-  return [JSON.parse(text), given.length ? text : void 0];
+  const given = Object.entries({ where, last, fields }).filter(([, each]) => each !== void 0);
+  const parts = given.map(([name, each]) => [name, JSON.parse(canonical(name, each))]);
+  const filter = Object.fromEntries(parts);
+  return [filter, given.length ? canonical("", filter) : void 0];
 }
-function canonical(name, value) {
-  if (value === void 0 || typeof value === "number" && !Number.isFinite(value))
-    throw new SharedStateError("bad_message", `${name}: ${value} is not JSON`);
-  return is_object(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1)) : value;
+function canonical(place, value) {
+  if (Array.isArray(value))
+    return `[${value.map((each, n) => canonical(`${place}[${n}]`, each)).join()}]`;
+  if (is_object(value) && !value.toJSON) {
+    const names = Object.keys(value).sort();
+    const member = (name) => `${JSON.stringify(name)}:${canonical(`${place}.${name}`, value[name])}`;
+    return `{${names.map(member).join()}}`;
+  }
+  const text = JSON.stringify(value);
+  if (text === void 0 || text === "null" && value !== null)
+    throw new SharedStateError("bad_message", `${place}: expected JSON, found ${value}`);
+  return text;
 }
 function view_of(text) {
   if (text === void 0) return void 0;
@@ -2254,8 +2260,10 @@ function view_of(text) {
 // src/api/client.js
 var SharedStateClient = class {
   #hub;
-  /** @type {Map<string, Acquired>} by path and view */
+  /** @type {Map<string, Acquired>} by path and text of the filter */
   #acquired = /* @__PURE__ */ new Map();
+  /** @type {Map<string, Dataset<any>>} by path and name of the view */
+  #datasets = /* @__PURE__ */ new Map();
   /** @type {Map<object, {acquired: Acquired, stop(): void}>} `stop` listening to the signal, by handle */
   #handles = /* @__PURE__ */ new Map();
   /**
@@ -2268,9 +2276,9 @@ var SharedStateClient = class {
     this.#hub = new ClientHub(
       url,
       options,
-      (effect) => this.#acquired.get(key_of(effect.path, effect.view))?.ds._handle(effect),
+      (effect) => this.#datasets.get(key_of(effect.path, effect.view))?._handle(effect),
       (error) => {
-        for (const { ds } of this.#acquired.values())
+        for (const ds of this.#datasets.values())
           error ? ds._failed(error, error.code === "closed") : ds._renew();
       }
     );
@@ -2367,19 +2375,11 @@ var SharedStateClient = class {
     const name = collection_path(path);
     const [filter, text] = filter_of(options);
     this.#hub.connect();
-    let [key, view, acquired] = this.#find(name, text);
-    if (!acquired) {
-      const ds2 = this._new_dataset(
-        name,
-        filter,
-        (changes, until) => this.#put(name, changes, until, filter.fields),
-        this.#hub.calls
-      );
-      acquired = { key, text, view, ds: ds2, handles: 0 };
-      this.#acquired.set(key, acquired);
-    }
+    const key = key_of(name, text);
+    const acquired = this.#acquired.get(key) ?? this.#new_acquired(name, filter, text);
+    this.#acquired.set(key, acquired);
     acquired.handles++;
-    const { ds } = acquired;
+    const { ds, view } = acquired;
     ds._renew();
     this.#hub.acquire(name, ds._replica, { view, ...filter });
     const handle = Object.freeze(disposable({ path: name }, () => this.release(handle)));
@@ -2391,15 +2391,27 @@ var SharedStateClient = class {
   }
   /**
    * @param {string} path in normal form
-   * @param {string | undefined} text of its filter
-   * @returns {[key: string, view: string | undefined, acquired: Acquired | undefined]}
+   * @param {FilterOptions} filter
+   * @param {string | undefined} text of the filter
+   * @returns {Acquired}
    */
-  #find(path, text) {
-    for (let view = view_of(text); ; view += "_") {
-      const key = key_of(path, view);
-      const acquired = this.#acquired.get(key);
-      if (!acquired || acquired.text === text) return [key, view, acquired];
-    }
+  #new_acquired(path, filter, text) {
+    let view = view_of(text);
+    while (this.#datasets.has(key_of(path, view))) view += "_";
+    const ds = this._new_dataset(
+      path,
+      filter,
+      (changes, until) => this.#put(path, changes, until, filter.fields),
+      this.#hub.calls
+    );
+    this.#datasets.set(key_of(path, view), ds);
+    const release = () => {
+      this.#acquired.delete(key_of(path, text));
+      this.#datasets.delete(key_of(path, view));
+      ds._release();
+      this.#hub.release(path, view);
+    };
+    return { ds, view, handles: 0, release };
   }
   /**
    * @internal
@@ -2408,7 +2420,7 @@ var SharedStateClient = class {
    * @returns {Dataset<any> | undefined} the dataset, if acquired
    */
   _peek(path, options) {
-    return this.#find(path, filter_of(options)[1])[2]?.ds;
+    return this.#acquired.get(key_of(path, filter_of(options)[1]))?.ds;
   }
   /**
    * @internal
@@ -2439,11 +2451,7 @@ var SharedStateClient = class {
     entry.stop();
     this.#handles.delete(handle);
     const { acquired } = entry;
-    if (--acquired.handles > 0) return;
-    const { key, view, ds } = acquired;
-    this.#acquired.delete(key);
-    ds._release();
-    this.#hub.release(ds.path, view);
+    if (--acquired.handles === 0) acquired.release();
   }
   /**
    * Read something from the server, once.

@@ -16,7 +16,7 @@ import { BUNDLES, FILES, build } from "../scripts/bundles.js";
  * limits kept, tokens asked for and shown in time, what a user may not read let go.
  */
 const BUDGETS = {
-  "sharedstate.core.es.min.js": 10.2 * 1024,
+  "sharedstate.core.es.min.js": 10.25 * 1024,
   "sharedstate.es.min.js": 13.3 * 1024,
 };
 

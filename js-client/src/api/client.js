@@ -17,7 +17,7 @@ import { key_of } from "../protocol/views.js";
 /** @import { At } from "../protocol/views.js" */
 
 /** @typedef {{path: string} & Disposable} Handle for `release`, or for `using` */
-/** @typedef {{key: string, text: string | undefined, view: string | undefined, ds: Dataset<any>, handles: number}} Acquired */
+/** @typedef {{ds: Dataset<any>, view: string | undefined, handles: number, release(): void}} Acquired `view`: its name */
 
 /**
  * @template {{id: string}} [T=Item]
@@ -33,8 +33,10 @@ import { key_of } from "../protocol/views.js";
  */
 export class SharedStateClient {
   #hub;
-  /** @type {Map<string, Acquired>} by path and view */
+  /** @type {Map<string, Acquired>} by path and text of the filter */
   #acquired = new Map();
+  /** @type {Map<string, Dataset<any>>} by path and name of the view */
+  #datasets = new Map();
   /** @type {Map<object, {acquired: Acquired, stop(): void}>} `stop` listening to the signal, by handle */
   #handles = new Map();
 
@@ -48,9 +50,9 @@ export class SharedStateClient {
     this.#hub = new ClientHub(
       url,
       options,
-      (effect) => this.#acquired.get(key_of(effect.path, effect.view))?.ds._handle(effect),
+      (effect) => this.#datasets.get(key_of(effect.path, effect.view))?._handle(effect),
       (error) => {
-        for (const { ds } of this.#acquired.values())
+        for (const ds of this.#datasets.values())
           error ? ds._failed(error, error.code === "closed") : ds._renew();
       },
     );
@@ -159,19 +161,11 @@ export class SharedStateClient {
     const name = collection_path(path);
     const [filter, text] = filter_of(options);
     this.#hub.connect();
-    let [key, view, acquired] = this.#find(name, text);
-    if (!acquired) {
-      const ds = this._new_dataset(
-        name,
-        filter,
-        (changes, until) => this.#put(name, changes, until, filter.fields),
-        this.#hub.calls,
-      );
-      acquired = { key, text, view, ds, handles: 0 };
-      this.#acquired.set(key, acquired);
-    }
+    const key = key_of(name, text);
+    const acquired = this.#acquired.get(key) ?? this.#new_acquired(name, filter, text);
+    this.#acquired.set(key, acquired);
     acquired.handles++;
-    const { ds } = acquired;
+    const { ds, view } = acquired;
     ds._renew();
     this.#hub.acquire(name, ds._replica, { view, ...filter });
     /** @type {Handle} */
@@ -185,16 +179,28 @@ export class SharedStateClient {
 
   /**
    * @param {string} path in normal form
-   * @param {string | undefined} text of its filter
-   * @returns {[key: string, view: string | undefined, acquired: Acquired | undefined]}
+   * @param {FilterOptions} filter
+   * @param {string | undefined} text of the filter
+   * @returns {Acquired}
    */
-  #find(path, text) {
-    for (let view = view_of(text); ; view += "_") {
-      const key = key_of(path, view);
-      const acquired = this.#acquired.get(key);
-      // Another filter may have the same name.
-      if (!acquired || acquired.text === text) return [key, view, acquired];
-    }
+  #new_acquired(path, filter, text) {
+    let view = view_of(text);
+    // Another filter may have the same name.
+    while (this.#datasets.has(key_of(path, view))) view += "_";
+    const ds = this._new_dataset(
+      path,
+      filter,
+      (changes, until) => this.#put(path, changes, until, filter.fields),
+      this.#hub.calls,
+    );
+    this.#datasets.set(key_of(path, view), ds);
+    const release = () => {
+      this.#acquired.delete(key_of(path, text));
+      this.#datasets.delete(key_of(path, view));
+      ds._release();
+      this.#hub.release(path, view);
+    };
+    return { ds, view, handles: 0, release };
   }
 
   /**
@@ -204,7 +210,7 @@ export class SharedStateClient {
    * @returns {Dataset<any> | undefined} the dataset, if acquired
    */
   _peek(path, options) {
-    return this.#find(path, filter_of(options)[1])[2]?.ds;
+    return this.#acquired.get(key_of(path, filter_of(options)[1]))?.ds;
   }
 
   /**
@@ -238,11 +244,7 @@ export class SharedStateClient {
     entry.stop();
     this.#handles.delete(handle);
     const { acquired } = entry;
-    if (--acquired.handles > 0) return;
-    const { key, view, ds } = acquired;
-    this.#acquired.delete(key);
-    ds._release();
-    this.#hub.release(ds.path, view);
+    if (--acquired.handles === 0) acquired.release();
   }
 
   /**

@@ -46,21 +46,30 @@ import { is_object } from "../protocol/messages.js";
  *   meant
  */
 export function filter_of({ where, last, fields } = {}) {
-  const sorted = Array.isArray(fields) ? [...fields].sort() : fields;
-  const given = Object.entries({ where, last, fields: sorted }).filter(
-    ([, each]) => each !== undefined,
-  );
-  const text = JSON.stringify(Object.fromEntries(given), canonical);
-  return [JSON.parse(text), given.length ? text : undefined];
+  const given = Object.entries({ where, last, fields }).filter(([, each]) => each !== undefined);
+  const parts = given.map(([name, each]) => [name, JSON.parse(canonical(name, each))]);
+  const filter = Object.fromEntries(parts);
+  return [filter, given.length ? canonical("", filter) : undefined];
 }
 
-/** @param {string} name @param {any} value */
-function canonical(name, value) {
-  if (value === undefined || (typeof value === "number" && !Number.isFinite(value)))
-    throw new SharedStateError("bad_message", `${name}: ${value} is not JSON`);
-  return is_object(value)
-    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-    : value;
+/**
+ * @param {string} place of the value, for messages
+ * @param {any} value
+ * @returns {string} the JSON text that equal values have: names of members in order
+ */
+function canonical(place, value) {
+  if (Array.isArray(value))
+    return `[${value.map((each, n) => canonical(`${place}[${n}]`, each)).join()}]`;
+  if (is_object(value) && !value.toJSON) {
+    const names = Object.keys(value).sort();
+    const member = (/** @type {string} */ name) =>
+      `${JSON.stringify(name)}:${canonical(`${place}.${name}`, value[name])}`;
+    return `{${names.map(member).join()}}`;
+  }
+  const text = JSON.stringify(value);
+  if (text === undefined || (text === "null" && value !== null))
+    throw new SharedStateError("bad_message", `${place}: expected JSON, found ${value}`);
+  return text;
 }
 
 /**

@@ -1,12 +1,18 @@
 /** Datasets that hold a part of a collection, and parts that are read once. */
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { beforeEach, describe, test } from "node:test";
+import { filter_of, view_of } from "../../src/api/filter.js";
 import { C, FakeWebSocket, at, failure, make, notify, reply, turn, until, with_code } from "../support.js"; // prettier-ignore
 
 beforeEach(() => {
   FakeWebSocket.made = [];
 });
+
+const NAMES = JSON.parse(
+  readFileSync(new URL("../../../tests/vectors/filters/view-names.json", import.meta.url), "utf8"),
+);
 
 const FEW = [
   { id: "a", room: "r3" },
@@ -31,7 +37,7 @@ describe("views", () => {
     const { client } = make();
     const where = { room: "r3", n: { gt: 1, lt: 5 }, and: [{ x: 1 }, { y: 2 }] };
     const same = { and: [{ x: 1 }, { y: 2 }], n: { lt: 5, gt: 1 }, room: "r3" };
-    const [handle, ds] = client.acquire(C, { where, fields: ["b", "a"] });
+    const [handle, ds] = client.acquire(C, { where, fields: ["a", "b"] });
     assert.equal(client.acquire(C, { fields: ["a", "b"], where: same })[1], ds);
     assert.equal(handle.path, C);
     const others = [
@@ -48,22 +54,32 @@ describe("views", () => {
     assert.deepEqual(insert[1], [C, { parts: true }], "without a filter there is no name");
   });
 
-  test("the name of a filter is the same everywhere, and another one's gets a suffix", () => {
+  for (const { filter, text, name } of NAMES.names)
+    test(`the name of ${text}`, () => {
+      const [copy, found] = filter_of(filter);
+      const same = JSON.parse(JSON.stringify(filter));
+      assert.deepEqual([copy, found, view_of(found)], [same, text, name]);
+    });
+
+  test("a name that another filter has gets a suffix", () => {
     const { client } = make();
-    for (const n of [283498, 1135882]) client.acquire(C, { where: { n } });
-    const [third] = client.acquire(C, { where: { room: "r3" } });
-    const again = client.acquire(C, { where: { n: 1135882 } })[1];
-    const { insert } = FakeWebSocket.last.open().sent[0].arg;
-    const subs = insert.map((/** @type {any} */ [, { view, where }]) => [view, where]);
-    assert.deepEqual(subs, [
-      ["1kcr1em", { n: 283498 }],
-      ["1kcr1em_", { n: 1135882 }],
-      ["qdzjm6", { room: "r3" }],
-    ]);
-    FakeWebSocket.last.know().serve(({ where }) => [{ id: `${where.n}` }]);
-    assert.deepEqual(again.get_items(), [{ id: "1135882" }]);
-    client.release(third);
-    assert.deepEqual(FakeWebSocket.last.sent[0].arg.remove, [[C, "qdzjm6"]]);
+    const [{ filters, name }] = NAMES.taken;
+    const [[first], [, second]] = filters.map((/** @type {any} */ each) => client.acquire(C, each));
+    assert.equal(client.acquire(C, filters[1])[1], second);
+    const socket = FakeWebSocket.last.open().know();
+    const subs = socket.sent[0].arg.insert.map((/** @type {any} */ [, sub]) => sub);
+    assert.deepEqual(
+      subs.map((/** @type {any} */ { view, where }) => [view, where]),
+      [
+        [name, filters[0].where],
+        [`${name}_`, filters[1].where],
+      ],
+    );
+    socket.serve(({ where }) => [{ id: where.room }]);
+    assert.deepEqual(second.get_items(), [{ id: filters[1].where.room }]);
+    client.release(first);
+    assert.deepEqual(socket.sent[0].arg.remove, [[C, name]]);
+    assert.equal(client.acquire(C, filters[1])[1], second);
   });
 
   test("tell what they are, and where they begin", () => {
@@ -112,6 +128,9 @@ describe("views", () => {
       await assert.rejects(client.get(C, options), with_code("bad_message"));
       await assert.rejects(client.page(C, options), with_code("bad_message"));
     }
+    assert.throws(() => client.acquire(C, { where: { and: [{ n: { gt: NaN } }] } }), {
+      message: "where.and[0].n.gt: expected JSON, found NaN",
+    });
     assert.equal(client.status, "idle");
     client.acquire(C, { where: undefined, last: undefined });
     assert.deepEqual(FakeWebSocket.last.open().sent[0].arg.insert, [[C, { parts: true }]]);
