@@ -176,7 +176,9 @@ class Answer(Struct, frozen=True):
         cursor: the state after the update, or the one that was read, if there is one.
         error: why nothing was done; None on success.
         outcome_unknown: whether it is unknown if the update was stored.
-        more: whether a list of names goes on after those in `data`.
+        more: whether a list of names goes on after those in `data`, or there are older items than those in it.
+        at: for each item in `data` its place in the order, as the JSON text of an array of pairs, where not all of the
+            collection was asked for, or may be seen; else None.
     """
 
     author: Hashable
@@ -185,6 +187,7 @@ class Answer(Struct, frozen=True):
     error: RequestError | None = None
     outcome_unknown: bool = False
     more: bool = False
+    at: bytes | None = None
 
 
 Effect: TypeAlias = (

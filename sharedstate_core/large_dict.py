@@ -128,6 +128,11 @@ class LargeDict(Generic[K, V]):
         """Return all values, in order of insertion; nothing may change meanwhile."""
         return chain.from_iterable(map(dict.values, self._parts.values()))
 
+    def reversed_values(self) -> Iterator[V]:
+        """Return all values, in the opposite order; nothing may change meanwhile."""
+        parts = reversed(self._parts.values())
+        return chain.from_iterable(reversed(part.values()) for part in parts)
+
     def dicts(self) -> list[dict[K, Any]]:
         """Return all the dicts that it is made of, to be emptied: it is of no use any more."""
         return [*self._parts.values(), *self._index]

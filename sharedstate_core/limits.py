@@ -43,6 +43,10 @@ class Limits:
         collection_bytes: bytes of all items' texts that a collection may hold; None for any number. With either, a
             collection is loaded before its first update even if nobody watches it, and an update that makes it too
             large is refused with `too_large`. What another process commits at the same moment is not counted.
+        views: different views of one collection that are watched at one time; one more is answered `too_many`.
+        scanned_views: of these, those whose filter asks for no value of any member, so that it is looked at whenever an
+            item changes; one more is answered `too_many`.
+        last: items that a view of the newest ones may have.
         tombstones: removed ids that one collection remembers in memory, so that a client can resume.
         group: maximum number of updates in one commit; fewer if they are large, about 1 MiB together.
         drain_seconds: how long a connection may stay blocked without progress, or the transport may leave an
@@ -83,6 +87,9 @@ class Limits:
     window_bytes: int = 1024 * 1024
     collection_items: int | None = None
     collection_bytes: int | None = None
+    views: int = 10_000
+    scanned_views: int = 200
+    last: int = 1_000
     tombstones: int = 10_000
     group: int = 1_000
     drain_seconds: float = 30.0

@@ -40,6 +40,20 @@ class Items(Struct, frozen=True, eq=False):
         return self.size
 
 
+class Seen(Struct, frozen=True, eq=False):
+    """What is seen of a collection, in order.
+
+    Attributes:
+        items: the items.
+        at: the place of each in the order.
+        more: whether there are older ones, which are left out.
+    """
+
+    items: Items
+    at: Items
+    more: bool
+
+
 class Spliced(Struct, frozen=True, eq=False):
     """A long message in pieces, to be sent one after another; `bytes(message)` joins them.
 

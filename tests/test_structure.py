@@ -24,6 +24,7 @@ CORE: Final = (
     "decisions",
     "wire",
     "items",
+    "views",
     "collection",
     "peer",
     "server",

@@ -24,7 +24,7 @@ from sharedstate_core.decisions.delivery import DELIVERY
 from sharedstate_core.effects import C, Commit, Doubt, Effect, Effects
 from sharedstate_core.errors import RequestError
 from sharedstate_core.items.replica import Replica
-from sharedstate_core.messages import SPLICED_BYTES
+from sharedstate_core.messages import SPLICED_BYTES, Seen
 
 from .author import abandon
 from .long_work import LongWork
@@ -36,11 +36,12 @@ if TYPE_CHECKING:
 
     from sharedstate_core.messages import Message
     from sharedstate_core.storage import CommitResult, Cursor
+    from sharedstate_core.views.definition import Definition
 
     from .collection_host import Deadline
     from .reader import Reader
     from .settled import Settled
-    from .subscribers import Subscription
+    from .subscription import Subscription
 
 
 class Collection(LongWork[C]):
@@ -57,6 +58,7 @@ class Collection(LongWork[C]):
 
         The caller then calls `proceed`.
         """
+        self._use(subscription)
         self._freshness.note_ahead(subscription, self._content.replica)
         self._subscribers.add(subscription)
 
@@ -64,6 +66,14 @@ class Collection(LongWork[C]):
         """Remove a subscriber; the caller then calls `proceed`."""
         self._freshness.drop(subscription)
         self._subscribers.remove(subscription)
+        self._leave(subscription)
+
+    def redefine(self, subscription: Subscription[C], definition: Definition | None) -> None:
+        """Let a suspended subscriber see something else from now on, beginning with all of it."""
+        self._freshness.drop(subscription)
+        self._leave(subscription)
+        subscription.definition, subscription.cursor = definition, None
+        self._use(subscription)
 
     def suspend(self, subscription: Subscription[C]) -> None:
         """Keep nothing but a cursor for this subscriber until `catch_up`."""
@@ -82,7 +92,11 @@ class Collection(LongWork[C]):
         if replica is None or claimed is not None or is_moving:
             self._subscribers.await_content(subscription, claimed)
             return ()
-        if self._notices.takes_turns(replica, subscription.audience.parts, subscription.cursor):
+        view, cursor = self._view_of(subscription, replica), subscription.cursor
+        if view is not None and cursor is not None and view.is_passed_by(cursor):
+            self._move(view, replica, out)
+        source, notices = (replica, self._notices) if view is None else (view, view.notices)
+        if notices.takes_turns(source, subscription.audience.parts, cursor):
             self._subscribers.await_content(subscription)
             if self.operation is None and not proceeds:
                 self._host.take_turns(self)
@@ -90,10 +104,9 @@ class Collection(LongWork[C]):
         if replica.bytes >= SPLICED_BYTES and not subscription.reader.has_room(out):
             return ()
         self._freshness.drop(subscription)
-        cursor = subscription.cursor
         if cursor is not None and replica.is_behind(cursor):  # only after a probe
             out.append(Doubt(self.path, cursor))
-        return self._subscribers.sync(subscription, replica)
+        return self._subscribers.sync(subscription, replica, view)
 
     def give(self, answer: Settled[C], out: Effects[C]) -> None:
         """Answer the author of an update, once its reader has been shown it."""
@@ -108,12 +121,17 @@ class Collection(LongWork[C]):
         answers = self._queue.settle(result)
         moved = self._content.follow(commit.writes, result, size)
         if isinstance(moved, Replica):
-            self._broadcast(moved, out)
+            if self._views is None:
+                self._broadcast(moved, out)
+            else:
+                self._take_in(moved, out)
         elif moved is not None:
             self._apply(moved)
         if self._freshness.stale or self._content.replica is None or self.operation is not None:
             self._answers.hold(answers)  # subscribers must see the updates first
         else:
+            if self._views is not None:
+                self._bring_up_all(answers, out)
             self._answers.give(answers, out)
         self.proceed(out)
 
@@ -142,6 +160,8 @@ class Collection(LongWork[C]):
             self._freshness.probe_paused = False
             if self._freshness.wants_probe:
                 self.proceed(out)
+        elif which == "views":
+            self._close_views(out.now)
         elif self._is_idle():
             self._host.forget(self)
 
@@ -150,6 +170,7 @@ class Collection(LongWork[C]):
     def proceed(self, out: Effects[C], asker: Reader[C] | None = None) -> None:
         """Do all that can be done now, up to the next storage operation; `asker` is the reader that asked, if any."""
         self._catch_up_waiting(out)
+        self._close_views(out.now)
         may_probe, left = True, self._limits.turn_requests
         while self.operation is None:
             if not left:
@@ -227,7 +248,19 @@ class Collection(LongWork[C]):
         """Give the held answers once the subscribers have seen the updates they acknowledge."""
         has_content = self._content.replica is not None and not self._freshness.stale
         if has_content or not self._subscribers.count:
+            if self._views is not None:
+                self._bring_up_all(self._answers.held, out)
             self._answers.release(out)
+
+    def _bring_up_all(self, answers: Sequence[Settled[C]], out: list[Effect[C]]) -> None:
+        """See to it that those who are answered are at the present state in all their views."""
+        for answer in answers:
+            self._bring_up(answer.author, out)
+
+    def _close_views(self, now: float) -> None:
+        due = self._close_unused(now) if self._unused else None
+        if due is not None:
+            self._host.set_deadline(self, "views", due)
 
     def _serve(self, step: Step, out: Effects[C]) -> None:
         """Answer the read at the head of the queue, or commit the updates there, or encode what takes turns."""
@@ -237,7 +270,7 @@ class Collection(LongWork[C]):
         self._freshness.just_loaded = False
         head, replica = self._queue.waiting[0], self._content.replica
         if not isinstance(head, Get):
-            writes = self._queue.begin_commit(replica, self._limits, out)
+            writes = self._queue.begin_commit(replica, self._limits, out, self._bring_up)
             if not writes and self._queue.waiting and self._queue.waiting[0] is head:
                 self._check(head, out)
             elif writes:
@@ -252,7 +285,12 @@ class Collection(LongWork[C]):
             self._defer(reader, out)
             return
         self._queue.take()
-        head.author.succeed(self._notices.whole(replica).items, out, replica.cursor)
+        source, notices = self._source_for(head, replica)
+        shown = notices.whole(source)
+        data = shown.items if shown.at is None else Seen(shown.items, shown.at, source.has_more)
+        head.author.succeed(data, out, replica.cursor)
+        if self._read_view is not None:
+            self._end_read()
 
     def _defer(self, reader: Reader[C], out: list[Effect[C]]) -> None:
         """Defer everything queued for a blocked reader."""
@@ -276,7 +314,7 @@ class Collection(LongWork[C]):
 
     def _broadcast(self, replica: Replica, out: list[Effect[C]]) -> None:
         """Send all subscribers in step the net change to the replica, and forget old tombstones, by turns if many."""
-        is_done = self._subscribers.broadcast(replica, out, self._limits.turn_readers)
+        is_done = self._subscribers.broadcast(replica, self._views, out, self._limits.turn_readers)
         limits = self._limits.current
         if is_done and (beyond := len(replica.tombstones) - limits.tombstones) > 0:
             replica.prune(limits.tombstones + max(0, beyond - limits.turn_items))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 One_contra = TypeVar("One_contra", contravariant=True)
 """The collection."""
 
-Deadline: TypeAlias = Literal["retry", "probe", "linger"]
+Deadline: TypeAlias = Literal["retry", "probe", "linger", "views"]
 DEADLINES: Final[tuple[Deadline, ...]] = get_args(Deadline)
 
 

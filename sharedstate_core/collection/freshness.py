@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sharedstate_core.items.replica import Replica
     from sharedstate_core.storage import Cursor
 
-    from .subscribers import Subscription
+    from .subscription import Subscription
 
 PROBE_SECONDS: Final = 1.0
 

@@ -20,13 +20,15 @@ from sharedstate_core.errors import LocalProtocolError, RequestError
 
 from .checking import check_put
 from .freshness import PROBE_SECONDS
-from .state import CollectionState
+from .viewing import Viewing
 from .waiting_requests import Get
 
 if TYPE_CHECKING:
     from sharedstate_core.items.applying import Applying
     from sharedstate_core.items.loading import Loading
+    from sharedstate_core.items.notices import Notices
     from sharedstate_core.items.replica import Replica
+    from sharedstate_core.items.source import Source
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Cursor, Loaded
 
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from .waiting_requests import Put
 
 
-class LongWork(CollectionState[C]):
+class LongWork(Viewing[C]):
     """The loads of a collection, and what it encodes by turns."""
 
     def __init__(self, path: CollectionPath, host: CollectionHost[C, Any]) -> None:
@@ -90,13 +92,35 @@ class LongWork(CollectionState[C]):
         self.operation, self._work = "apply", self._with_news(work)
         self._host.take_turns(self)
 
+    def _take_in(self, replica: Replica, out: Effects[C]) -> None:
+        """Tell of a commit once the views have taken it in, by turns if that is much."""
+        work = self._viewed(replica)
+        try:
+            next(work)
+        except StopIteration:
+            self._broadcast(replica, out)
+        else:
+            self.operation, self._work = "apply", work
+            self._host.take_turns(self)
+
+    def _viewed(self, replica: Replica) -> Loading:
+        """Let the views take in what has changed, and encode what is told of it, if that takes turns."""
+        views = self._views
+        if views is not None:
+            yield from views.advance(replica)
+            for view in list(views.due):
+                for in_parts, cursor in self._subscribers.in_step_with(view):
+                    if view.notices.takes_turns(view, in_parts, cursor):
+                        yield from view.notices.encode(view, in_parts, cursor)
+        return replica
+
     def _with_news(self, work: Loading | Applying) -> Loading:
         """Load or apply, and encode what subscribers in step are to be told of it, if that takes turns."""
         replica = yield from work
         for in_parts, cursor in self._subscribers.in_step():
             if self._notices.takes_turns(replica, in_parts, cursor):
                 yield from self._notices.encode(replica, in_parts, cursor)
-        return replica
+        return (yield from self._viewed(replica))
 
     def go_on(self, out: Effects[C]) -> None:
         """Do another portion of the long work under way, or all that can be done now."""
@@ -123,6 +147,7 @@ class LongWork(CollectionState[C]):
                 self.proceed(out)
         except RequestError as error:
             self.operation = self._work = None
+            self._bring_up(self._queue.waiting[0].author, out)
             self._queue.fail_head(error, out, self.cursor)
             self.proceed(out)
         except LocalProtocolError as error:
@@ -179,23 +204,29 @@ class LongWork(CollectionState[C]):
 
     # --- encoding ---------------------------------------------------------------------------------
 
-    def unencoded(self) -> tuple[bool, Cursor | None] | None:
-        """Return what somebody waits for that takes turns to encode: whether in parts, and from which cursor."""
-        replica, notices = self._content.replica, self._notices
+    def unencoded(self) -> tuple[Source, Notices, bool, Cursor | None] | None:
+        """Return what somebody waits for that takes turns to encode: of what, by what, whether in parts, since when."""
+        replica = self._content.replica
         if replica is None:
             return None
         for each in self._subscribers.waiting.for_content:
-            wanted = each.audience.parts, each.cursor
             claimed = self._freshness.awaited_version(each, replica)
-            if claimed is None and notices.takes_turns(replica, *wanted):
-                return wanted
-        waiting = self._queue.waiting
-        asks = bool(waiting) and isinstance(waiting[0], Get)
-        return (False, None) if asks and notices.takes_turns(replica, False, None) else None
+            if claimed is None:
+                source, notices = self._source_of(each, replica)
+                wanted = each.audience.parts, each.cursor
+                if notices.takes_turns(source, *wanted):
+                    return source, notices, *wanted
+        head = self._queue.waiting[0] if self._queue.waiting else None
+        if isinstance(head, Get):
+            source, notices = self._source_for(head, replica)
+            if notices.takes_turns(source, False, None):
+                return source, notices, False, None
+        return None
 
     def _encode(self, out: Effects[C]) -> None:
         """Begin to encode what somebody waits for."""
-        replica, wanted = self._content.replica, self.unencoded()
-        assert replica is not None and wanted is not None  # noqa: S101, PT018  (that is why it is the next step)
-        self.operation, self._work = "encode", self._notices.encode(replica, *wanted)
+        wanted = self.unencoded()
+        assert wanted is not None  # noqa: S101  (that is why it is the next step)
+        source, notices, in_parts, cursor = wanted
+        self.operation, self._work = "encode", notices.encode(source, in_parts, cursor)
         self.go_on(out)

@@ -15,12 +15,13 @@ from .settled import Settled
 from .waiting_requests import ID_BYTES, Get, Put, QueuedRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from sharedstate_core.items.replica import Replica
     from sharedstate_core.limits import LiveLimits
     from sharedstate_core.pending import Pending
 
+    from .author import Author
     from .reader import Reader
 
 CHANGES: Final = "what the rules look at keeps changing, at another server; nothing was applied"
@@ -83,9 +84,15 @@ class Queue(Generic[C]):
             self._skip_taken()
 
     def begin_commit(
-        self, replica: Replica | None, live: LiveLimits, out: Effects[C]
+        self,
+        replica: Replica | None,
+        live: LiveLimits,
+        out: Effects[C],
+        bring_up: Callable[[Author[C], list[Effect[C]]], None],
     ) -> list[Write]:
         """Take the updates at the head for one commit, refusing what is too large or not allowed.
+
+        Before an author is told of a state, `bring_up` is called: its reader has to be there.
 
         It looks at those that take up to `GROUP_BYTES`, but at least one, and takes up to `Limits.group`: none if all
         are refused, or if the head has yet to be checked, by turns.
@@ -106,6 +113,7 @@ class Queue(Generic[C]):
                         break
                 except RequestError as error:
                     size += head.size
+                    bring_up(head.author, out)
                     self.fail_head(error, out, None if replica is None else replica.cursor)
                     continue
             if quota is not None:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeAlias
 from sharedstate_core.effects import C, Effect, Effects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sharedstate_core.identity import Identity
     from sharedstate_core.messages import Message
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Cursor
+    from sharedstate_core.views.definition import Definition
 
 
 ReaderState: TypeAlias = Literal["ready", "blocked", "closed"]
@@ -86,6 +87,10 @@ class Reader(Protocol[C]):
 
     def owes(self, path: CollectionPath, cursor: Cursor) -> bool:
         """Return whether one of its subscriptions to a collection has yet to be brought to this state."""
+        ...
+
+    def definitions(self, path: CollectionPath) -> Iterable[Definition]:
+        """Return what it is shown of a collection through each of its views."""
         ...
 
     def defer(self, deferred: Deferred[C], out: list[Effect[C]]) -> None:

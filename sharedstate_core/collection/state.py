@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.pending import Pending
     from sharedstate_core.storage import Cursor
+    from sharedstate_core.views.view import View
+    from sharedstate_core.views.views import Views
 
     from .permit import RulesVersion
     from .settled import Settled
+    from .waiting_requests import Get
 
 
 Operation: TypeAlias = Commit | Load | Literal["check", "encode", "apply", "tell", "refuse"]
@@ -63,6 +66,10 @@ class CollectionState(Generic[C]):
         self._answers: Acknowledgements[C] = Acknowledgements(
             path, self._subscribers, counters, pending, give_later
         )
+        self._encoded = encoded
+        self._views: Views | None = None  # none as long as nobody has asked for one
+        self._unused: dict[View, float | None] = {}  # views that nobody sees, until when they stay
+        self._read_view: tuple[Get[C], View] | None = None  # for the read at the head of the queue
         self.operation: Operation | None = None
         self._work: Generator[None, None, Any] | None = None  # of the operation, if it is long
 
@@ -70,11 +77,14 @@ class CollectionState(Generic[C]):
         """Drop the content and all that was encoded of it; it takes turns to be freed if it is large."""
         self._content.forget()
         self._notices.clear()
+        if self._views is not None:
+            self._views.forget_content()
 
     @property
     def memory(self) -> int:
         """Approximate memory that its content takes, in bytes; what is encoded of it counts by itself (`encoded`)."""
-        return self._content.memory
+        views = 0 if self._views is None else self._views.memory
+        return self._content.memory + views
 
     @property
     def cursor(self) -> Cursor | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Generic, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
@@ -12,6 +12,9 @@ from sharedstate_core.wire.decode import Places
 
 from .author import Author
 from .permit import Permit
+
+if TYPE_CHECKING:
+    from sharedstate_core.views.definition import Definition
 
 REQUEST_BYTES: Final = 500
 """Approximate memory that a request takes in addition to its text."""
@@ -69,9 +72,15 @@ class Put(Struct, Generic[C], eq=False):
 
 
 class Get(NamedTuple, Generic[C]):
-    """A waiting read."""
+    """A waiting read.
+
+    Attributes:
+        author: who asks for it.
+        definition: what the author is shown; None for the whole collection.
+    """
 
     author: Author[C]
+    definition: Definition | None = None
 
     @property
     def looks(self) -> bool:
@@ -81,7 +90,7 @@ class Get(NamedTuple, Generic[C]):
     @property
     def size(self) -> int:
         """Approximate memory it takes, in bytes."""
-        return self.author.size
+        return self.author.size + (self.definition.size if self.definition else 0)
 
 
 QueuedRequest: TypeAlias = Put[C] | Get[C]

@@ -65,6 +65,18 @@ class Entry(Struct, gc=False):
     newer: str | None = None
 
 
+class Before(Struct):
+    """What was there before some changes.
+
+    Attributes:
+        texts: for each id that has changed, its text before; None if it was not there.
+        is_all: whether everything has gone meanwhile; then `texts` says nothing.
+    """
+
+    texts: dict[str, bytes | None] = {}
+    is_all: bool = False
+
+
 insertion: Final = attrgetter("created", "place")
 last_change: Final = attrgetter("version")
 """Sort keys of entries and rows."""
@@ -85,6 +97,7 @@ class Replica:
         horizon: version of the newest forgotten tombstone.
         tombstones: the removed ids it remembers, with the version that removed each, newest last.
         bytes: total length of all items' texts.
+        before: collects what was there before, as long as somebody wants to know; None if nobody does.
     """
 
     def __init__(self, head: Loaded, leftovers: Leftovers | None = None, expected: int = 0) -> None:
@@ -98,6 +111,7 @@ class Replica:
             self._items = LargeDict({}, expected)
         self._newest: Entry | None = None
         self.tombstones: OrderedDict[str, int] = OrderedDict()
+        self.before: Before | None = None
 
     def __len__(self) -> int:
         return len(self._items)
@@ -111,6 +125,17 @@ class Replica:
         """Return an item's text; None if there is no such item."""
         entry = self._items.get(id)
         return None if entry is None else entry.text
+
+    def entry(self, id: str) -> Entry | None:
+        """Return an item; None if there is no such one."""
+        return self._items.get(id)
+
+    def entries(self, *, newest_first: bool = False) -> Iterator[Entry]:
+        """Yield all items in order of insertion, or in the opposite order; nothing may change meanwhile."""
+        items = self._items
+        if not newest_first:
+            return iter(items.values())
+        return reversed(items.values()) if isinstance(items, dict) else items.reversed_values()
 
     def version_of(self, id: str) -> int:
         """Return the version that changed an id last, or removed it; 0 if that is not remembered."""
@@ -159,9 +184,11 @@ class Replica:
             self.horizon = version
         for id in update.remove:
             self._bury(id, version)
-        items = self._items
+        items, before = self._items, self._texts_before
         for at, (id, text) in enumerate(update.insert.items(), place):
             entry = items.get(id)
+            if before is not None:
+                before.setdefault(id, None if entry is None else entry.text)
             if entry is None:
                 self.bytes += len(text)
                 entry = Entry(id, text, version, at, version, self.tombstones.pop(id, 0))
@@ -182,6 +209,8 @@ class Replica:
         tombstones, self.tombstones = self.tombstones, OrderedDict()
         self._newest = None
         self.bytes = 0
+        if self.before is not None:
+            self.before = Before(is_all=True)
         if self._leftovers is not None:
             self._leftovers.add(*([items] if isinstance(items, dict) else items.dicts()))
             self._leftovers.add(tombstones)
@@ -217,6 +246,11 @@ class Replica:
         if removed and len(self.tombstones) > limits.turn_items:
             return True
         return len(self) > limits.turn_items or self.bytes > TURN_BYTES
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there are older items than those it shows: it shows all."""
+        return False
 
     def extent(self, limits: Limits) -> Recent:
         """Return what tells how much has changed."""
@@ -270,7 +304,7 @@ class Replica:
         Raises:
             LocalProtocolError: an id comes twice.
         """
-        items, tombstones = self._items, self.tombstones
+        items, tombstones, before = self._items, self.tombstones, self._texts_before
         # A store does not record when the id was last removed: assume the latest possible version.
         if base == 0:  # there was nothing before
             if tombstones and any(row.id in tombstones for row in rows):
@@ -287,6 +321,8 @@ class Replica:
             entry = items.get(id)
             if (entry.version if entry else tombstones.get(id, 0)) > base:
                 raise _twice()
+            if before is not None:
+                before.setdefault(id, None if entry is None else entry.text)
             if entry is not None and entry.created == row.created:
                 text = row.text or b""
                 self.bytes += len(text) - len(entry.text)
@@ -341,9 +377,16 @@ class Replica:
         if isinstance(self._items, dict):
             self._items = LargeDict(self._items)
 
+    @property
+    def _texts_before(self) -> dict[str, bytes | None] | None:
+        before = self.before
+        return None if before is None or before.is_all else before.texts
+
     def _bury(self, id: str, version: int) -> None:
         entry = self._items.pop(id, None)
         if entry is not None:
+            if self.before is not None and not self.before.is_all:
+                self.before.texts.setdefault(id, entry.text)
             self.bytes -= len(entry.text)
             self._unlink(entry)
             self.tombstones[id] = version

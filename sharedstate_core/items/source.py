@@ -42,13 +42,17 @@ class Extent(Protocol):
 
 
 class Source(Protocol):
-    """What notifications are made of; it changes only between its owner's steps.
+    """What notifications are made of; it changes only between its owner's steps."""
 
-    Attributes:
-        bytes: total length of the texts that everything is made of, about.
-    """
+    @property
+    def bytes(self) -> int:
+        """Total length of the texts that everything is made of, at the most."""
+        ...
 
-    bytes: int
+    @property
+    def has_more(self) -> bool:
+        """Whether there are older items than those it shows."""
+        ...
 
     @property
     def cursor(self) -> Cursor:

@@ -16,7 +16,7 @@ from sharedstate_core.messages import pieces_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence, Sized
 
-    from sharedstate_core.collection.subscribers import Subscription
+    from sharedstate_core.collection.subscription import Subscription
     from sharedstate_core.messages import Message
 
 

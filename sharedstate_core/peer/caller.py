@@ -11,7 +11,7 @@ from sharedstate_core.collection.author import is_refused
 from sharedstate_core.collection.waiting_requests import REQUEST_BYTES
 from sharedstate_core.effects import Answer, C, Effect
 from sharedstate_core.errors import Refusal, RequestError
-from sharedstate_core.messages import Items
+from sharedstate_core.messages import Items, Seen
 
 from .session import Session
 
@@ -45,8 +45,12 @@ class Caller(Struct, Generic[C], eq=False):
         """Report the data asked for, unless it may not be seen; `cursor` is the state it shows."""
         if is_refused(self, out):
             return
-        data = bytes(data) if isinstance(data, Items) else data
-        self._answer(Answer(self.author, data, cursor), out)
+        if isinstance(data, Seen):
+            places = bytes(data.at)
+            answer = Answer(self.author, bytes(data.items), cursor, more=data.more, at=places)
+        else:
+            answer = Answer(self.author, bytes(data) if isinstance(data, Items) else data, cursor)
+        self._answer(answer, out)
 
     def succeed_with_names(self, page: Page, out: list[Effect[C]]) -> None:
         """Report the names asked for, unless they may not be seen."""

@@ -11,7 +11,7 @@ from sharedstate_core.collection.author import is_refused
 from sharedstate_core.collection.waiting_requests import REQUEST_BYTES
 from sharedstate_core.effects import C, Effect
 from sharedstate_core.errors import RequestError
-from sharedstate_core.messages import Items
+from sharedstate_core.messages import Items, Seen
 from sharedstate_core.wire import encode
 
 from .session import Session
@@ -55,6 +55,8 @@ class Request(Struct, Generic[C], eq=False):
         message: Message
         if isinstance(data, Items):
             message = encode.encode_items_reply(self.cmd, self.tunnel, data, cursor)
+        elif isinstance(data, Seen):
+            message = encode.encode_seen_reply(self.cmd, self.tunnel, data, cursor)
         else:
             message = encode.encode_reply(self.cmd, self.tunnel, data, cursor)
         self.reader.answer(message, self.length, out)

@@ -19,7 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic
 
 from sharedstate_core.collection.reader import Deferred, ReaderState, tell_nobody
-from sharedstate_core.collection.subscribers import Subscription
+from sharedstate_core.collection.subscription import Subscription
 from sharedstate_core.collection.waiting_requests import REQUEST_BYTES
 from sharedstate_core.decisions.delivery import DELIVERY
 from sharedstate_core.decisions.flow_control import FLOW_CONTROL, Unanswered
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from sharedstate_core.messages import Message
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Cursor
+    from sharedstate_core.views.definition import Definition
 
     from .drains import Drains
     from .unsent_bytes import UnsentBytes
@@ -380,6 +381,12 @@ class Session(Generic[C]):
             subscription in self._backlog and not subscription.holds(cursor)
             for subscription in self.subscriptions.of.get(path, ())
         )
+
+    def definitions(self, path: CollectionPath) -> Iterable[Definition]:
+        """Return what it is shown of a collection through each of its views."""
+        for subscription in self.subscriptions.of.get(path, ()):
+            if subscription.definition is not None:
+                yield subscription.definition
 
     def disown(self, subscription: Subscription[C]) -> None:
         """Drop what a subscription is owed."""

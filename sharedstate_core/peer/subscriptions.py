@@ -1,4 +1,4 @@
-"""The subscriptions of one connection, by path as spelled, and those that are of the same collection."""
+"""The subscriptions of one connection, by name, and those that are of the same collection."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from sharedstate_core.effects import C
 if TYPE_CHECKING:
     from collections.abc import ItemsView, KeysView, ValuesView
 
-    from sharedstate_core.collection.subscribers import Subscription
+    from sharedstate_core.collection.subscription import Subscription
     from sharedstate_core.paths import CollectionPath
+    from sharedstate_core.wire.decode_subscriptions import SubscriptionName
 
 
 class Subscriptions(Generic[C]):
@@ -20,48 +21,48 @@ class Subscriptions(Generic[C]):
         of: those of each collection.
     """
 
-    __slots__ = ("_by_path", "of")
+    __slots__ = ("_by_name", "of")
 
     def __init__(self) -> None:
-        self._by_path: dict[str, Subscription[C]] = {}
+        self._by_name: dict[SubscriptionName, Subscription[C]] = {}
         self.of: dict[CollectionPath, tuple[Subscription[C], ...]] = {}
 
     def __len__(self) -> int:
-        return len(self._by_path)
+        return len(self._by_name)
 
-    def __contains__(self, path: str) -> bool:
-        return path in self._by_path
+    def __contains__(self, name: SubscriptionName) -> bool:
+        return name in self._by_name
 
-    def get(self, path: str) -> Subscription[C] | None:
-        """Return the subscription to a path, if there is one."""
-        return self._by_path.get(path)
+    def get(self, name: SubscriptionName) -> Subscription[C] | None:
+        """Return the subscription of a name, if there is one."""
+        return self._by_name.get(name)
 
-    def paths(self) -> KeysView[str]:
-        """Return the path of each, in the order in which they were first listed."""
-        return self._by_path.keys()
+    def names(self) -> KeysView[SubscriptionName]:
+        """Return the name of each, in the order in which they were first listed."""
+        return self._by_name.keys()
 
-    def items(self) -> ItemsView[str, Subscription[C]]:
+    def items(self) -> ItemsView[SubscriptionName, Subscription[C]]:
         """Return all of them, in the same order."""
-        return self._by_path.items()
+        return self._by_name.items()
 
     def values(self) -> ValuesView[Subscription[C]]:
         """Return all of them, in the same order."""
-        return self._by_path.values()
+        return self._by_name.values()
 
-    def put(self, path: str, subscription: Subscription[C]) -> None:
-        """Add a subscription, in the place of the one to the same path, if there is one."""
-        self._forget(self._by_path.get(path))
-        self._by_path[path] = subscription
+    def put(self, name: SubscriptionName, subscription: Subscription[C]) -> None:
+        """Add a subscription, in the place of the one of the same name, if there is one."""
+        self._forget(self._by_name.get(name))
+        self._by_name[name] = subscription
         collection = subscription.collection.path
         self.of[collection] = (*self.of.get(collection, ()), subscription)
 
-    def drop(self, path: str) -> None:
-        """Remove the subscription to a path, if there is one."""
-        self._forget(self._by_path.pop(path, None))
+    def drop(self, name: SubscriptionName) -> None:
+        """Remove the subscription of a name, if there is one."""
+        self._forget(self._by_name.pop(name, None))
 
     def clear(self) -> None:
         """Remove all of them."""
-        self._by_path.clear()
+        self._by_name.clear()
         self.of.clear()
 
     def _forget(self, subscription: Subscription[C] | None) -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from sharedstate_core.expressions.explain import Step, explain
 from sharedstate_core.expressions.specialiser import specialise
+from sharedstate_core.expressions.tree import names_of
 from sharedstate_core.filters.connectives import simplified
 
 from .faults import Faults, RuleFault, RulesError
@@ -168,6 +169,11 @@ class Match:
         """
         known = {**self.variables, "user": user}
         return simplified(specialise(self.entry.rules["read"].tree, known))
+
+    @property
+    def reads_items(self) -> bool:
+        """Whether what may be read depends on the items."""
+        return "item" in names_of(self.entry.rules["read"].tree)
 
     @property
     def list_key(self) -> str:

@@ -16,29 +16,35 @@ from msgspec import UNSET, Raw
 
 from sharedstate_core.collection.author import abandon
 from sharedstate_core.collection.reader import Deferred
-from sharedstate_core.collection.subscribers import Subscription, subscription_size
+from sharedstate_core.collection.subscription import Subscription
 from sharedstate_core.collection.waiting_requests import Get, Put, QueuedRequest, put_size
 from sharedstate_core.decisions.delivery import DELIVERY
 from sharedstate_core.effects import C, Effect, Effects
 from sharedstate_core.errors import RequestError
+from sharedstate_core.filters.wanted import EVERYTHING, Wanted
 from sharedstate_core.identity import public_id
 from sharedstate_core.items.notices import Audience
 from sharedstate_core.names import Paging
-from sharedstate_core.paths import CollectionPath, parse_collection_path, split_path
+from sharedstate_core.paths import CollectionPath, split_path
 from sharedstate_core.peer.request import Request
 from sharedstate_core.peer.subscribing import Accepted, Decision, resolve_subscriptions
 from sharedstate_core.wire.decode import (
     RequestMessage,
-    SubscriptionChanges,
     decode_paging,
     decode_request,
-    decode_subscriptions,
     decode_write,
 )
 from sharedstate_core.wire.decode_session import decode_kick, decode_session
+from sharedstate_core.wire.decode_subscriptions import (
+    SubscriptionChanges,
+    SubscriptionName,
+    decode_read,
+    decode_subscriptions,
+)
 from sharedstate_core.wire.encode import encode_subs_reply
 from sharedstate_core.wire.faults import BadMessageError
 
+from .admission import Admission
 from .listing import Asked, Question
 
 if TYPE_CHECKING:
@@ -128,7 +134,7 @@ class Dispatcher(Generic[C]):
             case "GET", ("subs",):
                 self.rights.admit(session)
                 subs = session.subscriptions.items()
-                request.succeed([(path, Raw(known.sub)) for path, known in subs], out)
+                request.succeed([(name.path, Raw(known.sub)) for name, known in subs], out)
             case "PUT", _:
                 self._put_session(request, message.arg, out)
             case _:
@@ -151,8 +157,15 @@ class Dispatcher(Generic[C]):
         size = put_size(write, len(arg) + len(request.tunnel))
         self.take_in(path, Put(request, write, size, permit, places), out)
 
-    def get(self, author: Author[C], path: str, arg: Raw | Paging | None, out: Effects[C]) -> None:
-        """Answer a read of any path but those of a connection itself; `arg` is for lists of names alone.
+    def get(
+        self,
+        author: Author[C],
+        path: str,
+        arg: Raw | Paging | None,
+        out: Effects[C],
+        wanted: Wanted | None = None,
+    ) -> None:
+        """Answer a read of any path but those of a connection itself; `arg` says which part of it.
 
         Raises:
             RequestError: there is nothing to read at this path.
@@ -162,8 +175,9 @@ class Dispatcher(Generic[C]):
             self.rights.guard(author, segments)
         match segments:
             case CollectionPath() as collection:
-                self._registry.admit_read(collection)
-                self.take_in(collection, Get(author), out)
+                if isinstance(arg, Raw):
+                    wanted = decode_read(arg, self._limits.current)
+                self.read(author, collection, wanted or EVERYTHING, out)
             case ():
                 author.succeed(self._registry.services, out)
             case ("clock",):
@@ -176,6 +190,18 @@ class Dispatcher(Generic[C]):
                 self._read(author, partial(self._listings.ask, question, asked), out)
             case _:
                 raise RequestError("bad_path", f"path {path[:200]!r}: nothing to GET here")
+
+    def read(
+        self, author: Author[C], path: CollectionPath, wanted: Wanted, out: Effects[C]
+    ) -> None:
+        """Answer a read of a collection.
+
+        Raises:
+            RequestError: it cannot be used now.
+        """
+        self._registry.admit_read(path)
+        definition = self.rights.definition(author.reader, path, wanted)
+        self.take_in(path, Get(author, definition), out)
 
     def take_in(
         self, path: CollectionPath, request: QueuedRequest[C], out: list[Effect[C]]
@@ -257,45 +283,43 @@ class Dispatcher(Generic[C]):
     ) -> None:
         """Edit or replace the subscriptions of a connection; `reply` is called before their notifications."""
         subscriptions = session.subscriptions
-        reserved: set[CollectionPath] = set()
-        more = 0
-
-        def parse(path: str, sub: bytes) -> CollectionPath:
-            nonlocal more
-            parsed = parse_collection_path(path)
-            if self.rights.are_limited:
-                self.rights.check_read(session, parsed)
-            self._registry.reserve(parsed, reserved)
-            more += subscription_size(path, sub)
-            self._registry.check_room(more, len(reserved))
-            return parsed
-
+        admission = Admission(session, self._registry, self.rights)
         most = self._limits.current.subscriptions
-        decision = resolve_subscriptions(subscriptions, changes, most, parse)
+        decision = resolve_subscriptions(subscriptions, changes, most, admission.admit)
         reply(decision)
         gone = decision.gone(subscriptions)
         for subscription in gone:
             session.disown(subscription)
             subscription.collection.unsubscribe(subscription)
-        for path in decision.dropped:
-            subscriptions.drop(path)
+        for name in decision.dropped:
+            subscriptions.drop(name)
         begun = []
-        for path, entry in decision.listed.items():
+        for name, entry in decision.listed.items():
             if isinstance(entry, Accepted):
-                begun.append(self._begin(session, path, entry))
-                subscriptions.put(path, begun[-1])
+                begun.append(self._begin(session, name, entry))
+                subscriptions.put(name, begun[-1])
             else:
-                subscriptions.put(path, entry)
+                subscriptions.put(name, entry)
         for subscription in begun:
             if session.state == "blocked":
                 session.owe(subscription)
             subscription.collection.subscribe(subscription)
         self._registry.change_subscribers(begun, gone, out)
 
-    def _begin(self, session: Session[C], path: str, wanted: Accepted) -> Subscription[C]:
-        since, parts = wanted.options
-        collection = self._registry.open(wanted.path)
-        return Subscription(session, collection, Audience(path, parts), wanted.sub, since)
+    def _begin(
+        self, session: Session[C], name: SubscriptionName, accepted: Accepted
+    ) -> Subscription[C]:
+        path, sub, options, definition, scope = accepted
+        since = options.since if options.scope == scope else None
+        return Subscription(
+            session,
+            self._registry.open(path),
+            Audience(name.path, options.parts, name.view, scope),
+            sub,
+            since,
+            definition,
+            options.wanted,
+        )
 
 
 def _is_later(what: Literal["read", "update"], reader: Reader[C]) -> bool:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Generic, NamedTuple
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple
 
 from sharedstate_core.collection.reader import tell_nobody
 from sharedstate_core.effects import Authenticate, C, Effect, Effects
@@ -42,6 +42,10 @@ class Proof(NamedTuple, Generic[C]):
 
     session: Session[C]
     request: Request[C] | None
+
+
+FEATURES: Final = ("session", "where", "last", "fields")
+"""What this server knows beyond level 2, as clients are told; where there are users, more."""
 
 
 class Identities(Generic[C]):
@@ -81,7 +85,7 @@ class Identities(Generic[C]):
 
     def describe(self, session: Session[C]) -> object:
         """Return what a client may know of its session, and of the server."""
-        features = ("session",) if self.access is None else ("session", "auth", "end")
+        features = FEATURES if self.access is None else (*FEATURES, "auth", "end")
         identity, limits = session.identity, self._limits.current
         return session_data(session.id, identity.user, identity.expires, features, limits)
 

@@ -24,6 +24,7 @@ from sharedstate_core.items.encoded import Encoded
 from sharedstate_core.leftovers import Leftovers
 from sharedstate_core.pending import Pending
 from sharedstate_core.timers import Timers
+from sharedstate_core.views.views import NewViews
 
 from .load_queue import LoadQueue
 from .tickets import Tickets
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from sharedstate_core.collection.collection_host import Deadline
     from sharedstate_core.collection.reader import Reader
     from sharedstate_core.collection.settled import Settled
-    from sharedstate_core.collection.subscribers import Subscription, Watched
+    from sharedstate_core.collection.subscription import Subscription, Watched
     from sharedstate_core.collection.waiting_requests import QueuedRequest
     from sharedstate_core.counters import Counters
     from sharedstate_core.limits import Limits, LiveLimits
@@ -134,6 +135,11 @@ class Registry(Generic[C]):
         used = self.subscribed + more + COLLECTION_BYTES * (self._in_use + beside)
         if used > self.limits.subscription_bytes:
             raise RequestError("too_many", "the server has no memory for more subscriptions")
+
+    def new_views(self, path: CollectionPath) -> NewViews:
+        """Return what counts the views of a collection that are about to be opened."""
+        collection = self._collections.get(path)
+        return NewViews(None if collection is None else collection.views, self.limits)
 
     def admit(self, path: CollectionPath) -> None:
         """Refuse an update to a collection that cannot be used, or one for which there is no room.

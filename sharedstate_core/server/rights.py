@@ -12,13 +12,21 @@ The rules:
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections import OrderedDict
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final, Generic, TypeAlias
 
 from sharedstate_core.effects import C, Effects
 from sharedstate_core.errors import RequestError
+from sharedstate_core.expressions.printer import key_of
+from sharedstate_core.expressions.specialiser import can_hold
+from sharedstate_core.expressions.tree import Literal
+from sharedstate_core.filters.wanted import ALL, EVERYTHING, Wanted
 from sharedstate_core.paths import CollectionPath
+from sharedstate_core.views.definition import Definition, definition_of
+from sharedstate_core.wire.decode_subscriptions import SubscriptionName
 from sharedstate_core.wire.encode_session import encode_emptying, encode_end
 
 from .item_permit import ItemPermit
@@ -30,7 +38,7 @@ if TYPE_CHECKING:
     from sharedstate_core.collection.author import Author
     from sharedstate_core.collection.permit import Permit
     from sharedstate_core.collection.reader import Reader
-    from sharedstate_core.collection.subscribers import Subscription
+    from sharedstate_core.collection.subscription import Subscription
     from sharedstate_core.identity import Identity
     from sharedstate_core.peer.session import Session
     from sharedstate_core.rules.rules import Match, User
@@ -40,6 +48,9 @@ if TYPE_CHECKING:
 
 KEPT: Final = 10_000
 """Users and collections for which is kept what the rules say of them."""
+
+NOTHING: Final = Literal(False)
+"""The expression that is true of no item."""
 
 Segments: TypeAlias = "tuple[str, ...]"
 """What is read: a collection, or the app and service whose names are listed."""
@@ -51,9 +62,23 @@ class _Known:
     def __init__(
         self, match: Match | None, user: User, permit: Callable[[Match], Permit | None]
     ) -> None:
-        self.may_read = match is not None and match.may_read(user)
+        self.readable = NOTHING if match is None else match.readable(user)
+        self.may_read = can_hold(self.readable)
         self._match = match
         self._permit = permit
+
+    @cached_property
+    def scope(self) -> str:
+        """Names what may be read; empty if the rule does not look at items."""
+        if self._match is None or not self._match.reads_items:
+            return ""
+        digest = hashlib.sha256(key_of(self.readable).encode()).digest()
+        return base64.urlsafe_b64encode(digest[:9]).decode()
+
+    @cached_property
+    def whole(self) -> Definition | None:
+        """What is shown to somebody who asks for everything; None for the whole collection."""
+        return definition_of(EVERYTHING, self.readable)
 
     @cached_property
     def permit(self) -> Permit | None:
@@ -138,6 +163,19 @@ class Rights(Generic[C]):
         if not self._rules.may_administer(session.identity.user):
             raise session.identity.denial("only admins of all collections may do this")
 
+    def definition(
+        self, session: Reader[C] | None, path: CollectionPath, wanted: Wanted
+    ) -> Definition | None:
+        """Return what a connection is shown of a collection that it may read; None for the whole collection."""
+        if self._rules is None or session is None:
+            return definition_of(wanted, ALL)
+        known = self._look_up(session, path)
+        return known.whole if wanted is EVERYTHING else definition_of(wanted, known.readable)
+
+    def scope(self, session: Reader[C], path: CollectionPath) -> str:
+        """Return what names that which the rules let a connection see; empty if they do not look at items."""
+        return "" if self._rules is None else self._look_up(session, path).scope
+
     def guard(self, author: Author[C], segments: Segments) -> None:
         """Refuse a read, and have content withheld if, when there is an answer, it may no longer be seen.
 
@@ -194,15 +232,24 @@ class Rights(Generic[C]):
     def take_back(
         self, session: Session[C], subscription: Subscription[C], out: Effects[C]
     ) -> bool:
-        """End a subscription if its connection may not have it any more, and return whether that is so."""
-        error = self._refusal(session, subscription.collection.path)
+        """End a subscription if its connection may not have it any more, and return whether that is so.
+
+        If it may see something else of the collection, it is shown all of that.
+        """
+        collection, audience = subscription.collection, subscription.audience
+        error = self._refusal(session, collection.path)
         if error is None:
+            scope = self.scope(session, collection.path)
+            if scope != audience.scope:
+                subscription.audience = audience._replace(scope=scope)
+                shown = self.definition(session, collection.path, subscription.wanted)
+                collection.redefine(subscription, shown)
             return False
-        path = subscription.audience.path
-        subscription.collection.unsubscribe(subscription)
-        session.subscriptions.drop(path)
+        path, view = audience.path, audience.view
+        collection.unsubscribe(subscription)
+        session.subscriptions.drop(SubscriptionName(path, view))
         if subscription.cursor is not None:
-            session.send(encode_emptying(path), out)
-        session.send(encode_end(path, error), out)
+            session.send(encode_emptying(path, view), out)
+        session.send(encode_end(path, error, view), out)
         self._registry.lose_subscriber(subscription)
         return True

@@ -25,7 +25,11 @@ from sharedstate_core.peer.session import Session
 from sharedstate_core.peer.subscribing import Decision
 from sharedstate_core.storage import Condition, Cursor, Write
 from sharedstate_core.updates import Update
-from sharedstate_core.wire.decode import Subscribe, SubscriptionChanges
+from sharedstate_core.wire.decode_subscriptions import (
+    Subscribe,
+    SubscriptionChanges,
+    SubscriptionName,
+)
 from sharedstate_core.wire.encode import encode_subscription
 from sharedstate_core.wire.validation import check_bounds
 
@@ -139,7 +143,7 @@ class TypedInputs(Inputs[C]):
         expect("path", path, str)
         expect("parts", parts, bool)
         known = None if since is None else as_condition(since, "since").cursor
-        sub = Subscribe(path, encode_subscription(known, parts=parts))
+        sub = Subscribe(SubscriptionName(path), encode_subscription(known, parts=parts))
         return self._change(connection, SubscriptionChanges([sub], [], False), now, author)
 
     def unsubscribe(
@@ -147,7 +151,9 @@ class TypedInputs(Inputs[C]):
     ) -> list[Effect[C]]:
         """End the subscription to `path`, spelled as it was in `subscribe`; without one, do nothing."""
         expect("path", path, str)
-        return self._change(connection, SubscriptionChanges([], [path], False), now, author)
+        return self._change(
+            connection, SubscriptionChanges([], [SubscriptionName(path)], False), now, author
+        )
 
     def _change(
         self, connection: C, changes: SubscriptionChanges, now: float, author: Hashable | None
@@ -158,7 +164,7 @@ class TypedInputs(Inputs[C]):
             self._dispatcher.rights.admit(session)
 
             def reply(decision: Decision[C]) -> None:
-                refused = [decision.refused.get(path) for path, _ in changes.insert]
+                refused = [decision.refused.get(name) for name, _ in changes.insert]
                 if refused and refused[0] is not None:
                     caller.fail(refused[0].error(), out)
                 else:

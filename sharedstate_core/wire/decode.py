@@ -5,7 +5,7 @@ Items stay raw text: only their `id` is ever decoded. Whatever the text, nothing
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct
@@ -30,11 +30,10 @@ from .faults import (
     update_fault,
 )
 from .nesting import may_nest_deeper, nests_deeper
-from .outline import FEW, outline_subscriptions, outline_update
+from .outline import FEW, outline_update
 from .validation import (
     check_number_in_condition,
     check_number_of_ids,
-    check_number_of_paths,
     id_problem,
 )
 
@@ -42,9 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sharedstate_core.limits import Limits
-
-MAX_SUB_BYTES: Final = 4096
-"""Maximum length of a `sub`, which the server keeps for the lifetime of the subscription."""
 
 
 class RequestMessage(Struct, tag_field="type", tag="REQUEST"):
@@ -54,13 +50,6 @@ class RequestMessage(Struct, tag_field="type", tag="REQUEST"):
     path: str
     arg: Raw = NULL
     tunnel: Raw = NULL
-
-
-class Subscribe(NamedTuple):
-    """A requested subscription: the path as spelled, and the JSON text of `sub`."""
-
-    path: str
-    sub: bytes
 
 
 class Places(NamedTuple):
@@ -87,22 +76,6 @@ class WriteMessage(NamedTuple):
     places: Places | None = None
 
 
-class SubscriptionChanges(NamedTuple):
-    """The argument of `PUT /subs`. `brief`: the answer tells of `insert` alone, not of all subscriptions."""
-
-    insert: Sequence[Subscribe]
-    remove: Sequence[str]
-    reset: bool
-    brief: bool = False
-
-
-class SubscriptionOptions(NamedTuple):
-    """The options in a `sub`: where to resume from (`since`), and whether to send snapshots in `parts`."""
-
-    since: Cursor | None
-    parts: bool
-
-
 class _Head(Struct):
     id: str
 
@@ -123,18 +96,6 @@ class _Update(Struct):
     condition: _If | None = msgspec.field(name="if", default=None)
 
 
-class _Subs(Struct):
-    insert: list[tuple[str, Raw]] = []
-    remove: list[str] = []
-    reset: bool = False
-    brief: bool = False
-
-
-class _Sub(Struct):
-    since: _Cursor | None = None
-    parts: bool = False
-
-
 class _Paging(Struct):
     after: str | None = None
     limit: int | None = None
@@ -143,8 +104,6 @@ class _Paging(Struct):
 _request = msgspec.json.Decoder(RequestMessage)
 _head = msgspec.json.Decoder(_Head)
 _update = msgspec.json.Decoder(_Update)
-_subs = msgspec.json.Decoder(_Subs)
-_sub = msgspec.json.Decoder(_Sub)
 _paging = msgspec.json.Decoder(_Paging)
 
 
@@ -268,43 +227,6 @@ def _condition(wanted: _If, limits: Limits) -> Condition:
         check_number_in_condition(len(wanted.ids), limits)
     ids = None if wanted.ids is None else tuple(dict.fromkeys(wanted.ids))
     return Condition(Cursor(wanted.epoch, wanted.version), ids)
-
-
-def decode_subscriptions(arg: Raw, limits: Limits) -> SubscriptionChanges:
-    """Decode the argument of `PUT /subs`.
-
-    Raises:
-        RequestError: `bad_message`, naming the place of the fault; `too_many` for too many paths.
-    """
-    try:
-        message = _subs.decode(arg if len(arg) <= FEW else outline_subscriptions(arg, limits))
-    except RecursionError:
-        raise RequestError("bad_message", f"arg: {too_deep(limits)}") from None
-    except msgspec.ValidationError as error:
-        raise RequestError("bad_message", decoder_fault(error, "arg")) from None
-    check_number_of_paths(len(message.insert) + len(message.remove), limits)
-    for index, (_, sub) in enumerate(message.insert):
-        if nests_deeper(bytes(sub), limits.depth):
-            raise RequestError("bad_message", f"insert[{index}]: {too_deep(limits)}")
-    insert = [Subscribe(path, bytes(sub)) for path, sub in message.insert]
-    return SubscriptionChanges(insert, message.remove, message.reset, message.brief)
-
-
-def decode_subscription(sub: bytes) -> SubscriptionOptions:
-    """Decode one `sub`.
-
-    Raises:
-        RequestError: `bad_message` if it is not an object or a known member has the wrong type;
-            `too_large` if it exceeds `MAX_SUB_BYTES`.
-    """
-    if len(sub) > MAX_SUB_BYTES:
-        raise RequestError("too_large", f"sub: longer than {MAX_SUB_BYTES} bytes")
-    try:
-        message = _sub.decode(sub)
-    except msgspec.ValidationError as error:
-        raise RequestError("bad_message", decoder_fault(error, "sub")) from None
-    since = None if message.since is None else Cursor(message.since.epoch, message.since.version)
-    return SubscriptionOptions(since, message.parts)
 
 
 def decode_paging(arg: Raw, limits: Limits) -> Paging | None:

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sharedstate_core.errors import Refusal, RequestError
-    from sharedstate_core.messages import Message
+    from sharedstate_core.messages import Message, Seen
     from sharedstate_core.storage import Cursor
+
+    from .decode_subscriptions import SubscriptionName
 
 
 class Error(Struct, omit_defaults=True):
@@ -41,10 +43,7 @@ class _Reply(Struct, tag_field="type", tag="REPLY"):
     epoch: str | UnsetType = UNSET
     version: int | UnsetType = UNSET
     error: Error | UnsetType = UNSET
-    errors: list[tuple[str, Error]] | UnsetType = UNSET
-
-
-class _NamesReply(_Reply, tag_field="type", tag="REPLY"):
+    errors: list[tuple[str, Error] | tuple[str, Error, str]] | UnsetType = UNSET
     more: bool | UnsetType = UNSET
 
 
@@ -77,12 +76,21 @@ def encode_reply(cmd: str | Raw, tunnel: Raw, data: object, cursor: Cursor | Non
 
 def encode_names_reply(cmd: str | Raw, tunnel: Raw, names: Items, *, more: bool) -> Message:
     """Return the reply with a list of names, a long one in pieces; `more` says that the list goes on after them."""
-    return _with_items(_encode(_NamesReply(cmd, tunnel, True, None, more=more or UNSET)), names)
+    return _with_items(_encode(_Reply(cmd, tunnel, True, None, more=more or UNSET)), names)
 
 
 def encode_items_reply(cmd: str | Raw, tunnel: Raw, items: Items, cursor: Cursor | None) -> Message:
     """Return a reply with `ok: true` whose data are items; a long one shares their text."""
     return _with_items(encode_reply(cmd, tunnel, None, cursor), items)
+
+
+def encode_seen_reply(cmd: str | Raw, tunnel: Raw, seen: Seen, cursor: Cursor | None) -> Message:
+    """Return a reply with `ok: true` whose data are what is seen of a collection; a long one shares its text."""
+    reply = _Reply(cmd, tunnel, True, None, more=seen.more or UNSET)
+    if cursor is not None:
+        reply.epoch, reply.version = cursor.epoch, cursor.version
+    head, tail = _encode(reply).rsplit(b'"data":null', 1)
+    return splice(head + b'"data":', seen.items, tail[:-1] + b',"at":', seen.at, b"}")
 
 
 def _with_items(reply: bytes, items: Items) -> Message:
@@ -94,12 +102,15 @@ def _with_items(reply: bytes, items: Items) -> Message:
 
 def encode_subs_reply(
     tunnel: Raw,
-    subs: Iterable[tuple[str, bytes]],
-    errors: Iterable[tuple[str, Refusal]],
+    subs: Iterable[tuple[SubscriptionName, bytes]],
+    errors: Iterable[tuple[SubscriptionName, Refusal]],
 ) -> bytes:
     """Return the reply to `PUT /subs`: the subscriptions that it tells of, and the ones that were refused."""
-    refused = [(path, error_of(error)) for path, error in errors]
-    data = [(path, Raw(sub)) for path, sub in subs]
+    refused = [
+        (name.path, error_of(error), name.view) if name.view else (name.path, error_of(error))
+        for name, error in errors
+    ]
+    data = [(name.path, Raw(sub)) for name, sub in subs]
     return _encode(_Reply("PUT", tunnel, True, data, errors=refused or UNSET))
 
 

@@ -38,10 +38,11 @@ class _Session(Struct, tag_field="type", tag="MESSAGE"):
     reason: str
 
 
-class _End(Struct, tag_field="type", tag="MESSAGE"):
+class _End(Struct, tag_field="type", tag="MESSAGE", omit_defaults=True):
     cmd: str
     path: str
     error: Error
+    view: str = ""
 
 
 def session_data(
@@ -70,15 +71,17 @@ def encode_session_message(
     return _encode(_Session("SESSION", _Changed(user, expires), reason))
 
 
-def encode_emptying(path: str) -> bytes:
+def encode_emptying(path: str, view: str = "") -> bytes:
     """Return a notification that leaves nothing of what a subscription has shown.
 
     Its epoch is nobody's: a client that goes on with it, and asks for what has changed since, is sent everything.
     """
     head = b'{"type":"MESSAGE","cmd":"NOTIFY","path":%b' % _encode(path)
+    if view:
+        head += b',"view":%b' % _encode(view)
     return head + b',"data":{"remove":[],"insert":[],"reset":true},"epoch":"","base":0,"version":0}'
 
 
-def encode_end(path: str, error: RequestError) -> bytes:
-    """Return the message that the server has ended a subscription."""
-    return _encode(_End("END", path, error_of(error)))
+def encode_end(path: str, error: RequestError, view: str = "") -> bytes:
+    """Return the message that the server has ended a subscription; `view` is its name, empty if it has none."""
+    return _encode(_End("END", path, error_of(error), view))

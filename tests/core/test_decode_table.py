@@ -203,7 +203,7 @@ def test_updates_that_break_the_rules(arg: str, code: str, message: str) -> None
         ("null", "arg: expected an object, found null"),
         ('{"insert":[["/a"]]}', "insert[0]: expected an array of length 2"),
         ('{"insert":[[5,{}]]}', "insert[0][0]: expected a string, found a number"),
-        ('{"remove":[5]}', "remove[0]: expected a string, found a number"),
+        ('{"remove":[5]}', "remove[0]: expected a string or an array, found a number"),
         ('{"reset":"yes"}', "reset: expected true or false, found a string"),
         (
             f'{{"insert":[["/a",{{}}],["/a",{"[" * 65}{"]" * 65}]]}}',

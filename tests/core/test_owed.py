@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sharedstate_core import Commit, Limits, Load, Update
-from sharedstate_core.collection.subscribers import Subscription
+from sharedstate_core.collection.subscription import Subscription
 from sharedstate_core.testing import World, check_copies, check_requests
 from tests.support.work import work_of
 

@@ -65,7 +65,7 @@ def test_it_is_a_list_from_which_a_reader_s_requests_can_be_taken(steps: list[An
                         queue.append(each)
                         model.append(each)
             case "commit":
-                writes = queue.begin_commit(None, limits, Effects())
+                writes = queue.begin_commit(None, limits, Effects(), lambda *_: None)
                 for write in writes:
                     assert model.pop(0).write is write
                 queue.end_commit()

@@ -17,7 +17,7 @@ from sharedstate_core.client import protocol
 from sharedstate_core.paths import MAX_PATH_CHARACTERS, MAX_SEGMENT_BYTES
 from sharedstate_core.peer.subscribing import MAX_SPELLINGS
 from sharedstate_core.testing import MemoryStore
-from sharedstate_core.wire.decode import MAX_SUB_BYTES
+from sharedstate_core.wire.decode_subscriptions import MAX_SUB_BYTES
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = (ROOT / "PROTOCOL.md").read_text("utf-8")

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from sharedstate_core.collection.reader import Deferred
-from sharedstate_core.collection.subscribers import Subscription
+from sharedstate_core.collection.subscription import Subscription
 from sharedstate_core.collection.waiting_requests import Get, Put
 from sharedstate_core.effects import Commit, Load
 from sharedstate_core.peer.backlog import HeldReply
@@ -83,8 +83,8 @@ def _check_sessions(world: World) -> None:
         assert len(session.subscriptions) <= limits.subscriptions
         assert 0 <= session._unanswered <= limits.unanswered
         assert session._unanswered or not session._unanswered_bytes
-        for path, subscription in session.subscriptions.items():
-            assert subscription.audience.path == path
+        for name, subscription in session.subscriptions.items():
+            assert (subscription.audience.path, subscription.audience.view) == name
             assert subscription.collection in server._registry._collections.values()
 
 
@@ -160,7 +160,8 @@ def _check_collection(world: World, collection: Collection[Connection]) -> None:
     assert subscribers.count == len(expected)
     in_step = {
         (audience, connection)
-        for audience, group in subscribers._groups.items()
+        for groups in (subscribers._whole, *subscribers._of_views.values())
+        for audience, group in groups._by_audience.items()
         for connection in group.connections
     }
     there = [*subscribers.waiting.for_content, *subscribers.waiting._ahead]
@@ -189,7 +190,9 @@ def _check_collection(world: World, collection: Collection[Connection]) -> None:
     replica = collection._content.replica
     assert not (is_taking_turns and isinstance(operation, Load) and replica)
     if replica is not None and operation != "apply":
-        told = [group.cursor == replica.cursor for group in subscribers._groups.values()]
+        told = [
+            group.cursor == replica.cursor for group in subscribers._whole._by_audience.values()
+        ]
         assert told == sorted(told)
         assert is_telling or all(told)
         assert replica.cursor == (replica.epoch, replica.version)
@@ -197,6 +200,10 @@ def _check_collection(world: World, collection: Collection[Connection]) -> None:
         stored = world.store.state_at(collection.path, replica.cursor)
         assert stored is not None
         assert list(replica.texts()) == list(stored.values())
+        for view, groups in subscribers._of_views.items():
+            for group in groups._by_audience.values():
+                assert group.cursor == view.cursor or is_telling
+                assert view.since <= view.cursor.version <= replica.version
 
 
 def check_empty(server: Server[Connection]) -> None:

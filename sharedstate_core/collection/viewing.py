@@ -1,0 +1,125 @@
+"""The views of one collection: who sees which, and how long each stays.
+
+The rules:
+
+1. A view is there as long as somebody sees it, and `Limits.linger_seconds` longer.
+2. Whoever has changed the collection, or could not, is at the state that the answer names before it comes: also in a
+   view in which nothing has changed. So a reader that waits for this state does not wait in vain.
+3. What is read once is seen through a view of its own, unless there is one that shows the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sharedstate_core.effects import C, Effect
+from sharedstate_core.views.views import Views
+
+from .state import CollectionState
+
+if TYPE_CHECKING:
+    from sharedstate_core.items.notices import Notices
+    from sharedstate_core.items.replica import Replica
+    from sharedstate_core.items.source import Source
+    from sharedstate_core.views.view import View
+
+    from .author import Author
+    from .subscription import Subscription
+    from .waiting_requests import Get
+
+
+class Viewing(CollectionState[C]):
+    """The views of a collection."""
+
+    @property
+    def views(self) -> Views | None:
+        """All views; None if nobody has asked for one."""
+        return self._views
+
+    def _all_views(self) -> Views:
+        if self._views is None:
+            self._views = Views(self._limits, self._encoded)
+        return self._views
+
+    def _use(self, subscription: Subscription[C]) -> None:
+        """Record that somebody sees a view."""
+        if subscription.definition is not None:
+            view = self._all_views().open(subscription.definition)
+            subscription.definition = view.definition  # so that there is one of it
+            view.readers += 1
+            self._unused.pop(view, None)
+
+    def _leave(self, subscription: Subscription[C]) -> None:
+        """Record that somebody sees a view no more."""
+        if subscription.definition is not None:
+            view = self._all_views().open(subscription.definition)
+            view.readers -= 1
+            if not view.readers:
+                self._unused[view] = None
+
+    def _close_unused(self, now: float) -> float | None:
+        """Close views that nobody has seen for long; return when the next one is due if that has not been known."""
+        linger = self._limits.current.linger_seconds
+        due: float | None = None
+        for view, at in list(self._unused.items()):
+            if at is None:
+                due = self._unused[view] = now + linger
+            elif at <= now:
+                del self._unused[view]
+                self._subscribers.forget_view(view)
+                self._all_views().close(view)
+            else:
+                break
+        return due
+
+    # --- sources ----------------------------------------------------------------------------------
+
+    def _view_of(self, subscription: Subscription[C], replica: Replica) -> View | None:
+        """Return what a subscriber sees; None if it is the whole collection."""
+        if subscription.definition is None:
+            return None
+        views = self._all_views()
+        view = views.open(subscription.definition)
+        views.prepare(view, replica)
+        return view
+
+    def _source_of(self, subscription: Subscription[C], replica: Replica) -> tuple[Source, Notices]:
+        """Return what a subscriber's notifications are made of, and what encodes them."""
+        view = self._view_of(subscription, replica)
+        return (replica, self._notices) if view is None else (view, view.notices)
+
+    def _source_for(self, read: Get[C], replica: Replica) -> tuple[Source, Notices]:
+        """Return what the answer to a read at the head of the queue is made of, and what encodes it."""
+        if read.definition is None:
+            return replica, self._notices
+        views = self._all_views()
+        if self._read_view is None or self._read_view[0] is not read:
+            self._read_view = read, views.once(read.definition)
+        view = self._read_view[1]
+        views.prepare(view, replica)
+        return view, view.notices
+
+    def _end_read(self) -> None:
+        """Forget what was read once."""
+        read, self._read_view = self._read_view, None
+        if read is not None and not self._all_views().has(read[1]):
+            read[1].notices.clear()
+
+    # --- telling ----------------------------------------------------------------------------------
+
+    def _bring_up(self, author: Author[C], out: list[Effect[C]]) -> None:
+        """See to it that an author's reader is at the present state in all its views."""
+        views, replica, reader = self._views, self._content.replica, author.reader
+        if views is None or replica is None or reader is None:
+            return
+        for definition in reader.definitions(self.path):
+            self._move(views.open(definition), replica, out)
+
+    def _move(self, view: View, replica: Replica, out: list[Effect[C]]) -> None:
+        """Let a view, and its readers in step, be at the state of the replica, although nothing has changed in it."""
+        views = self._all_views()
+        views.prepare(view, replica)
+        if view.cursor.version < replica.version:
+            views.move(view, replica)
+            self._subscribers.tell_view(view, out)
+            views.due.pop(view, None)

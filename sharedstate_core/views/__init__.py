@@ -1,0 +1,1 @@
+"""What readers see of a collection through a filter, a rule, or both."""

@@ -1,0 +1,81 @@
+"""What a view shows: the items of which an expression is true, perhaps the newest of them, perhaps parts of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from sharedstate_core.expressions.evaluator import Program
+from sharedstate_core.expressions.printer import key_of
+from sharedstate_core.expressions.tree import both
+from sharedstate_core.filters.index_keys import keys_of
+from sharedstate_core.filters.wanted import ALL, EVERYTHING
+from sharedstate_core.wire.item_text import some_members
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sharedstate_core.expressions.tree import Node
+    from sharedstate_core.filters.index_keys import IndexKey
+    from sharedstate_core.filters.wanted import Wanted
+
+DEFINITION_BYTES: Final = 1_000
+"""Approximate memory that a definition takes, without what grows with its expression."""
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def definition_of(wanted: Wanted, readable: Node) -> Definition | None:
+    """Return what is shown to a reader; None for the whole collection.
+
+    Args:
+        wanted: what it asks for.
+        readable: an expression over `item`, true of what it may read.
+    """
+    parts = [each for each in (readable, wanted.where) if each != ALL]
+    if not parts and wanted[1:] == EVERYTHING[1:]:
+        return None
+    tree = both((*parts,)) if len(parts) > 1 else parts[0] if parts else ALL
+    return Definition(wanted._replace(where=tree), is_open=readable == ALL)
+
+
+class Definition:
+    """What a view shows.
+
+    Args:
+        shown: what of the collection is shown, all rules considered.
+        is_open: whether whoever sees it may read the whole collection.
+
+    Attributes:
+        last: see `Wanted`.
+        before: see `Wanted`.
+        fields: see `Wanted`.
+        key: the same for all that show the same; it contains the expression in its canonical form.
+        index_keys: one of them holds for every item of which the expression is true; None if none are known.
+    """
+
+    __slots__ = ("_evaluate", "before", "fields", "index_keys", "is_open", "key", "last")
+
+    def __init__(self, shown: Wanted, *, is_open: bool = True) -> None:
+        tree, self.last, fields, self.before = shown
+        self.fields = None if fields is None else frozenset(fields)
+        self.is_open = is_open
+        named = None if fields is None else sorted(fields)
+        others = _encode([self.last, named, self.before, is_open]).decode()
+        self.key = f"{key_of(tree)} {others}"
+        self.index_keys: tuple[IndexKey, ...] | None = keys_of(tree)
+        self._evaluate = Program(tree).evaluate
+
+    @property
+    def size(self) -> int:
+        """Approximate memory that it takes, in bytes."""
+        return DEFINITION_BYTES + 16 * len(self.key)
+
+    def holds(self, item: Mapping[str, object]) -> bool:
+        """Return whether an item is shown, as far as that depends on the item alone."""
+        return self._evaluate({"item": item}) is True
+
+    def shown(self, text: bytes) -> bytes:
+        """Return what is shown of an item."""
+        return text if self.fields is None else some_members(text, self.fields)
