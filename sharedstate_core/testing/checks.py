@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from sharedstate_core.paths import CollectionPath, parse_collection_path
 
 from .contract import ContractError, check
+from .filters import is_filtered, shows
+from .records import path_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sharedstate_core.storage import Cursor
     from sharedstate_core.updates import Update
 
@@ -17,19 +23,23 @@ if TYPE_CHECKING:
     from .world import World
 
 
+class _Item(msgspec.Struct):
+    id: str
+
+
 def check_copies(world: World) -> None:
     """Check that each copy equals, item for item and in order, the state of the store that it names.
 
     So nobody sees half an update, anything uncommitted, or a history that differs from the store's.
     """
     for number, client in enumerate(world.clients):
-        for path, copy in client.copies.items():
+        for name, copy in client.copies.items():
             if copy.cursor is None:
                 continue
-            stored = _stored(world, path, copy.cursor, f"client {number}")
+            stored = _stored(world, path_of(name), copy.cursor, f"client {number}")
             check(
-                list(copy.state.items()) == list(stored),
-                f"client {number} shows {copy.state} as {path} at {copy.cursor}; the store had {stored}",
+                shows(copy.state, stored, copy.sub),
+                f"client {number} shows {copy.state} as {name} {copy.sub} at {copy.cursor}; the store had {stored}",
             )
 
 
@@ -88,17 +98,25 @@ def check_rest(world: World) -> None:
 def _check_client_at_rest(world: World, client: Client, who: str) -> None:
     for path in client.wanted:
         check(path in client.subscribed, f"{who} wants {path}, but it is not subscribed")
-    for path in client.subscribed:
-        copy, head = client.copies[path], world.store.head(parse_collection_path(path))
-        check(copy.cursor == head, f"{who} is at {copy.cursor} of {path}, the store at {head}")
+    for name, subscribed in client.subscribed.items():
+        copy, head = client.copies[name], world.store.head(parse_collection_path(path_of(name)))
+        if not is_filtered(subscribed.sub):  # which stays where it is while nothing touches it
+            check(copy.cursor == head, f"{who} is at {copy.cursor} of {name}, the store at {head}")
+        stored = _stored(world, path_of(name), head, who)
+        is_current = shows(copy.state, stored, subscribed.sub)
+        check(is_current, f"{who} shows {copy.state} as {name}; the store has {stored}")
 
 
 def _check_success(world: World, asked: Asked, who: str) -> None:
     cursor = asked.cursor
     assert cursor is not None  # noqa: S101  (for the type checker)
     if asked.items is not None:
-        stored = [text for _, text in _stored(world, asked.path, cursor, who)]
-        check(asked.items == stored, f"{who} read {asked.items} at {cursor}, not {stored}")
+        stored = _stored(world, asked.path, cursor, who)
+        items = {msgspec.json.decode(text, type=_Item).id: text for text in asked.items}
+        check(len(items) == len(asked.items), f"{who} read an item twice: {asked.items}")
+        if not (isinstance(asked.arg, dict) and "before" in asked.arg):
+            is_shown = shows(items, stored, asked.arg)
+            check(is_shown, f"{who} read {asked.items} at {cursor}, not {stored}")
     if asked.update is not None and not asked.update.is_noop:
         history = world.store.history(parse_collection_path(asked.path), cursor.epoch)
         check(
@@ -131,8 +149,8 @@ def _holds(world: World, spelling: str, update: Update) -> bool:
     )
 
 
-def _stored(world: World, path: str, cursor: Cursor, who: str) -> list[tuple[str, bytes]]:
+def _stored(world: World, path: str, cursor: Cursor, who: str) -> Mapping[str, bytes]:
     state = world.store.state_at(parse_collection_path(path), cursor)
     if state is None:
         raise ContractError(f"{who} was shown {cursor} of {path}, which never was")
-    return list(state.items())
+    return state

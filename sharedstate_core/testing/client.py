@@ -15,10 +15,11 @@ from msgspec import Raw, Struct
 
 from sharedstate_core.paths import parse_collection_path
 from sharedstate_core.storage import Cursor
-from sharedstate_core.updates import Update, apply
+from sharedstate_core.updates import Update
 
 from .contract import ContractError, check
-from .records import Asked, Copy, Subscribed
+from .filters import FILTERS, is_filtered
+from .records import Asked, Copy, Name, Subscribed, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,8 +30,9 @@ class Client:
 
     Attributes:
         outbox: texts it has sent that have not been carried yet.
-        copies: what it shows, by path as spelled; a copy outlives connection and subscription.
-        wanted: the `sub` of each path that it wants, by path as spelled, without `since`.
+        copies: what it shows, by `Name`: the path as spelled, or that and the view; a copy outlives connection and
+            subscription.
+        wanted: the `sub` of each subscription that it wants, without `since` and `view`.
         subscribed: the subscriptions that the server has confirmed on this connection.
         asked: every request ever sent, in order.
         token: what it shows as proof of who it is, first on every connection; None for nothing.
@@ -41,12 +43,12 @@ class Client:
         self.token: str | None = None
         self.user: dict[str, Any] | None = None
         self.outbox: deque[str] = deque()
-        self.copies: dict[str, Copy] = {}
-        self.wanted: dict[str, dict[str, Any]] = {}
-        self.subscribed: dict[str, Subscribed] = {}
+        self.copies: dict[Name, Copy] = {}
+        self.wanted: dict[Name, dict[str, Any]] = {}
+        self.subscribed: dict[Name, Subscribed] = {}
         self.asked: list[Asked] = []
         self._connections = 0
-        self._emptied: str | None = None
+        self._emptied: Name | None = None
         self._waiting: dict[int, Asked] = {}
 
     # --- the connection ---------------------------------------------------------------------------
@@ -107,28 +109,54 @@ class Client:
         asked.update = Update(tuple(dict.fromkeys(arg["remove"])), texts, reset)
         return asked
 
+    def subscribe(
+        self,
+        path: str,
+        *,
+        where: Mapping[str, Any] | None = None,
+        last: int | None = None,
+        fields: Iterable[str] | None = None,
+        view: str | None = None,
+        parts: bool = False,
+    ) -> Asked:
+        """Subscribe to a collection, or to a part of it, under the name `path`, or `(path, view)`."""
+        sub = {
+            "where": where,
+            "last": last,
+            "fields": None if fields is None else list(fields),
+            "parts": parts or None,
+        }
+        name = path if view is None else (path, view)
+        return self.put_subs({name: {key: v for key, v in sub.items() if v is not None}})
+
     def put_subs(
         self,
-        insert: Mapping[str, Mapping[str, Any]],
-        remove: Iterable[str] = (),
+        insert: Mapping[str, Mapping[str, Any]] | Mapping[Name, Mapping[str, Any]],
+        remove: Iterable[Name] = (),
         *,
         reset: bool = False,
     ) -> Asked:
-        """Send subscription changes: each `sub` by its path, with `since` added where it may resume."""
+        """Send subscription changes: each `sub` by its name, with `view` added, and `since` where it may resume."""
+        wanted: dict[Name, Mapping[str, Any]] = dict(insert.items())
+        remove = list(remove)
         if reset:
             self.wanted = {}
-        for path in remove:
-            self.wanted.pop(path, None)
-        self.wanted.update({path: dict(sub) for path, sub in insert.items()})
-        subs = [[path, self._resume(path, sub)] for path, sub in insert.items()]
-        return self.ask("PUT", "/subs", {"insert": subs, "remove": list(remove), "reset": reset})
+        for name in remove:
+            self.wanted.pop(name, None)
+        self.wanted.update({name: dict(sub) for name, sub in wanted.items()})
+        subs = [[path_of(name), self._resume(name, sub)] for name, sub in wanted.items()]
+        return self.ask("PUT", "/subs", {"insert": subs, "remove": remove, "reset": reset})
 
-    def _resume(self, path: str, sub: Mapping[str, Any]) -> dict[str, Any]:
-        copy = self.copies.get(path)
-        moving = path in self.subscribed or any(a.path == "/subs" for a in self._waiting.values())
+    def _resume(self, name: Name, sub: Mapping[str, Any]) -> dict[str, Any]:
+        made = dict(sub) if isinstance(name, str) else {**sub, "view": name[1]}
+        copy = self.copies.get(name)
+        moving = name in self.subscribed or any(a.path == "/subs" for a in self._waiting.values())
         if moving or copy is None or copy.cursor is None or "since" in sub:
-            return dict(sub)  # a copy that may still move does not know what it will hold
-        return {**sub, "since": {"epoch": copy.cursor.epoch, "version": copy.cursor.version}}
+            return made  # a copy that may still move does not know what it will hold
+        if any(copy.sub.get(each) != sub.get(each) for each in FILTERS):
+            return made  # it holds something else
+        since: dict[str, Any] = {"epoch": copy.cursor.epoch, "version": copy.cursor.version}
+        return {**made, "since": since if copy.scope is None else since | {"scope": copy.scope}}
 
     # --- messages of the server -------------------------------------------------------------------
 
@@ -141,7 +169,7 @@ class Client:
         told = _decode(message)
         emptied, self._emptied = self._emptied, None
         if emptied is not None:
-            ends = (told.cmd, told.path) == ("END", emptied)
+            ends = (told.cmd, told.name) == ("END", emptied)
             check(ends, f"{emptied}: emptied, and it does not end")
         if told.type == "REPLY":
             self._answered(told, message)
@@ -166,6 +194,8 @@ class Client:
             self.user = msgspec.json.decode(told.data)["user"]
         elif asked.ok and asked.cmd == "PUT" and asked.path != "/kick":
             self._acknowledged(asked)
+        elif asked.code == "conflict":
+            self._conflicted(asked)
         elif asked.ok and asked.cursor is not None:
             items = msgspec.json.decode(told.data, type=list[Raw])
             asked.items = [bytes(item) for item in items]
@@ -173,55 +203,79 @@ class Client:
     def _confirmed(self, asked: Asked) -> None:
         assert asked.reply is not None  # noqa: S101  (for the type checker)
         before = {} if asked.arg["reset"] else dict(self.subscribed)
-        for path in asked.arg["remove"]:
-            before.pop(path, None)
-        for path, error in asked.reply.get("errors", ()):
+        for name in asked.arg["remove"]:
+            before.pop(name, None)
+        for path, error, *view in asked.reply.get("errors", ()):
             if error["code"] in {"unauthenticated", "forbidden"}:
-                self.copies.pop(path, None)  # nobody may go on showing what may no longer be read
+                # nobody may go on showing what may no longer be read
+                self.copies.pop((path, *view) if view else path, None)
         kept = self.subscribed if asked.arg["reset"] else before
+        listed: dict[Name, Any] = {
+            (path, sub["view"]) if "view" in sub else path: sub for path, sub in asked.reply["data"]
+        }
         self.subscribed = {
-            path: kept[path] if path in kept and kept[path].sub == sub else Subscribed(sub)
-            for path, sub in asked.reply["data"]
+            name: kept[name] if name in kept and kept[name].sub == sub else Subscribed(sub)
+            for name, sub in listed.items()
         }
 
     def _acknowledged(self, asked: Asked) -> None:
         written = asked.cursor
         if written is None:
             raise ContractError("an acknowledgement without a version")
-        for path, subscribed in self.subscribed.items():
-            if parse_collection_path(path) != parse_collection_path(asked.path):
-                continue
-            held = self.copies[path].cursor if subscribed.synchronised else None
-            check(held is not None, f"{path}: acknowledged before the copy was synchronised")
-            check(
-                held is None or held.epoch != written.epoch or held.version >= written.version,
-                f"{path}: acknowledged at {written}, but the writer's own copy is at {held}",
-            )
+        for name, subscribed in self._of(asked.path):
+            held = self.copies[name].cursor if subscribed.synchronised else None
+            check(held is not None, f"{name}: acknowledged before the copy was synchronised")
+            if not is_filtered(subscribed.sub):  # what nothing touched is not told
+                self._check_shows(name, written, f"acknowledged at {written}")
+
+    def _conflicted(self, asked: Asked) -> None:
+        """Check that a part of a collection has been brought to what the writer conflicts with: it might not see it."""
+        for name, subscribed in self._of(asked.path):
+            if is_filtered(subscribed.sub) and subscribed.synchronised and asked.cursor is not None:
+                self._check_shows(name, asked.cursor, f"a conflict at {asked.cursor}")
+
+    def _of(self, path: str) -> list[tuple[Name, Subscribed]]:
+        """Return the subscriptions of a collection."""
+        wanted = parse_collection_path(path)
+        return [
+            (name, each)
+            for name, each in self.subscribed.items()
+            if parse_collection_path(path_of(name)) == wanted
+        ]
+
+    def _check_shows(self, name: Name, cursor: Cursor, why: str) -> None:
+        held = self.copies[name].cursor
+        check(
+            held is None or held.epoch != cursor.epoch or held.version >= cursor.version,
+            f"{name}: {why}, but the writer's own copy is at {held}",
+        )
 
     def _ended(self, told: _Message) -> None:
         """Check that nothing is left of what a subscription has shown, which the server has ended."""
-        subscribed = self.subscribed.pop(told.path, None)
-        check(subscribed is not None, f"{told.path}: the end of what is not subscribed")
-        self.wanted.pop(told.path, None)
-        copy = self.copies.pop(told.path, None)
-        check(copy is None or not copy.state, f"{told.path}: it has ended, but shows something")
+        name = told.name
+        subscribed = self.subscribed.pop(name, None)
+        check(subscribed is not None, f"{name}: the end of what is not subscribed")
+        self.wanted.pop(name, None)
+        copy = self.copies.pop(name, None)
+        check(copy is None or not copy.state, f"{name}: it has ended, but shows something")
 
     def _notified(self, told: _Message) -> None:
-        path, now = told.path, Cursor(told.epoch, told.version)
+        path, now = told.name, Cursor(told.epoch, told.version)
         subscribed = self.subscribed.get(path)
         if subscribed is None:
             raise ContractError(f"{path}: a notification for what is not subscribed")
         data = msgspec.json.decode(told.data, type=_Data)
         texts = {msgspec.json.decode(raw, type=_Item).id: bytes(raw) for raw in data.insert}
         check(len(texts) == len(data.insert), f"{path}: an item comes twice")
-        subscribed.parts.append(Update(tuple(data.remove), texts, data.reset))
+        at = _places(told, subscribed, list(texts))
+        subscribed.parts.append((Update(tuple(data.remove), texts, data.reset), at))
         if told.more:
             check(subscribed.sub.get("parts"), f"{path}: parts for one who did not ask for them")
             return
         parts, subscribed.parts = subscribed.parts, []
         copy = self.copies.setdefault(path, Copy())
         held, is_live = copy.cursor, subscribed.synchronised
-        if not parts[0].reset:
+        if not parts[0][0].reset:
             based = Cursor(told.epoch, told.base)
             check(held == based, f"{path}: a change from {based}, but the copy is at {held}")
         if held is not None and held.epoch == now.epoch:
@@ -230,9 +284,33 @@ class Client:
         if not now.epoch:
             self._emptied = path  # before it ends
         for part in parts:
-            copy.state = apply(copy.state, part)
-        copy.cursor = now
+            copy.apply(*part)
+        copy.cursor, copy.scope, copy.sub = now, told.scope, subscribed.sub
         subscribed.synchronised = True
+        _check_part(path, copy, subscribed.sub)
+
+
+def _places(
+    told: _Message, subscribed: Subscribed, ids: list[str]
+) -> dict[str, tuple[int, int]] | None:
+    """Return the places of the items in a notification, after checking that they are there if they have to be."""
+    if told.at is None:
+        check(not is_filtered(subscribed.sub), f"{told.name}: a part without places")
+        return None
+    check(len(told.at) == len(ids), f"{told.name}: {len(told.at)} places of {len(ids)} items")
+    return dict(zip(ids, told.at, strict=True))
+
+
+def _check_part(name: Name, copy: Copy, sub: Mapping[str, Any]) -> None:
+    """Check that a copy holds no more than was asked for; `check_copies` checks the rest."""
+    if not is_filtered(sub):
+        return
+    check(set(copy.places) == set(copy.state), f"{name}: not every item has a place")
+    check(len(set(copy.places.values())) == len(copy.state), f"{name}: two items in one place")
+    check(len(copy.state) <= sub.get("last", len(copy.state)), f"{name}: more than the last ones")
+    if "fields" in sub:
+        found = {member for text in copy.state.values() for member in msgspec.json.decode(text)}
+        check(found <= {"id", *sub["fields"]}, f"{name}: more than the fields asked for")
 
 
 class _Message(Struct):
@@ -241,10 +319,18 @@ class _Message(Struct):
     tunnel: Raw = Raw(b"null")
     data: Raw = Raw(b"null")
     path: str = ""
+    view: str | None = None
     epoch: str = ""
     base: int = -1
     version: int = -1
     more: bool = False
+    at: list[tuple[int, int]] | None = None
+    scope: str | None = None
+
+    @property
+    def name(self) -> Name:
+        """Of the subscription that it is about."""
+        return self.path if self.view is None else (self.path, self.view)
 
 
 class _Data(Struct, forbid_unknown_fields=True):

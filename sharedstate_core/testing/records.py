@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from sharedstate_core.storage import Cursor
+from sharedstate_core.updates import apply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sharedstate_core.updates import Update
+
+Name: TypeAlias = "str | tuple[str, str]"
+"""Of a subscription: its path as spelled, or that and its `view`."""
+
+
+_END: Final = (inf, 0)
+"""Where an item without a place stands."""
+
+
+def path_of(name: Name) -> str:
+    """Return the path of a subscription, as spelled."""
+    return name if isinstance(name, str) else name[0]
 
 
 @dataclass(slots=True)
@@ -54,10 +68,30 @@ class Asked:
 
 @dataclass(slots=True)
 class Copy:
-    """What the client shows of one path: a state and its cursor (None: nothing yet)."""
+    """What the client shows of one subscription.
+
+    Attributes:
+        cursor: the state of the collection that it names; None: nothing yet.
+        state: item texts by id, in order.
+        places: where items stand in the order of the collection, by id; empty if that is not told.
+        scope: what the server calls that which the client may see of it; None if it has no name.
+        sub: what was asked for, of which this is shown.
+    """
 
     cursor: Cursor | None = None
     state: Mapping[str, bytes] = field(default_factory=dict)
+    places: dict[str, tuple[int, int]] = field(default_factory=dict)
+    scope: str | None = None
+    sub: Mapping[str, Any] = field(default_factory=dict)
+
+    def apply(self, update: Update, at: Mapping[str, tuple[int, int]] | None) -> None:
+        """Apply an update; with places, items stand in their order."""
+        self.state = apply(self.state, update)
+        kept = {} if update.reset else self.places
+        self.places = {id: kept[id] for id in self.state if id in kept} | dict(at or {})
+        if self.places:
+            order = sorted(self.state, key=lambda id: self.places.get(id, _END))
+            self.state = {id: self.state[id] for id in order}
 
 
 @dataclass(slots=True)
@@ -66,4 +100,4 @@ class Subscribed:
 
     sub: Any
     synchronised: bool = False
-    parts: list[Update] = field(default_factory=list)
+    parts: list[tuple[Update, Mapping[str, tuple[int, int]] | None]] = field(default_factory=list)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from sharedstate_core.updates import Update
 
 from .contract import ContractError
+from .filters import is_filtered, shows
 from .links import Link
+from .records import path_of
 from .steps import Steps
 from .stopping import Stopping
 
@@ -162,8 +164,14 @@ class World(Steps):
         waiting = [f"client {n}: {a}" for n, c in enumerate(self.clients) for a in c.waiting]
         waiting += [f"author {author!r}" for author in self.callers.waiting]
         for number, client in enumerate(self.clients):
-            for path, subscribed in client.subscribed.items():
-                copy, head = client.copies.get(path), self.store.head(parse_collection_path(path))
-                if not subscribed.synchronised or copy is None or copy.cursor != head:
-                    waiting.append(f"client {number}: {path} at {head}")
+            for name, subscribed in client.subscribed.items():
+                copy, path = client.copies.get(name), parse_collection_path(path_of(name))
+                head = self.store.head(path)
+                if is_filtered(subscribed.sub):  # it stays where it is while nothing touches it
+                    stored = self.store.state_at(path, head) or {}
+                    is_late = copy is None or not shows(copy.state, stored, subscribed.sub)
+                else:
+                    is_late = copy is None or copy.cursor != head
+                if is_late or not subscribed.synchronised:
+                    waiting.append(f"client {number}: {name} at {head}")
         return waiting

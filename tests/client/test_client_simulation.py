@@ -19,6 +19,7 @@ from sharedstate_core.testing import (
     check_requests,
     check_rest,
 )
+from sharedstate_core.testing.records import path_of
 
 from .supervised import Supervised, join, steal
 from .witness import check
@@ -241,7 +242,7 @@ class Simulation(RuleBasedStateMachine):
             check(not client.witness.owed, f"{client.witness.owed} are not in sync")
             check(not client.damaged, f"{client.damaged} are not mended")
             check(client.refused == {REFUSED} & set(client.held), f"refused: {client.refused}")
-            for name in client.wanted:
+            for name in map(path_of, client.wanted):
                 path = CollectionPath(*name.strip("/").split("/"))
                 shown = list(client.witness.protocol.items(name).items())
                 check(shown == list(self.world.store.state(path).items()), f"{name} is {shown}")

@@ -1,9 +1,8 @@
-"""Random filters, items for them, and a model that evaluates the JSON of a filter itself, as PROTOCOL.md says."""
+"""Random filters, and items for them."""
 
 from __future__ import annotations
 
-import operator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from hypothesis import strategies as st
 
@@ -11,65 +10,6 @@ from sharedstate_core.expressions.evaluator import Program
 
 if TYPE_CHECKING:
     from sharedstate_core.expressions.tree import Node
-
-NONE: Final = object()
-ORDERS: Final = {"lt": operator.lt, "lte": operator.le, "gt": operator.gt, "gte": operator.ge}
-
-
-def model(where: dict[str, Any], item: dict[str, Any]) -> bool:
-    """Return whether a filter holds for an item."""
-    return all(_member(name, value, item) for name, value in where.items())
-
-
-def _member(name: str, value: Any, item: dict[str, Any]) -> bool:
-    if name == "and":
-        return all(model(each, item) for each in value)
-    if name == "or":
-        return any(model(each, item) for each in value)
-    if name == "not":
-        return not model(value, item)
-    found = _find(name, item)
-    tests = value if isinstance(value, dict) else {"eq": value}
-    return all(_test(test, each, found) for test, each in tests.items())
-
-
-def _find(name: str, item: Any) -> Any:
-    names = [name]
-    if name.startswith("/"):
-        names = [each.replace("~1", "/").replace("~0", "~") for each in name[1:].split("/")]
-    for each in names:
-        if not isinstance(item, dict) or each not in item:
-            return NONE
-        item = item[each]
-    return item
-
-
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    return bool(one == other)
-
-
-def _test(test: str, value: Any, found: Any) -> bool:
-    if test == "ne":
-        return not _test("eq", value, found)
-    if test == "exists":
-        return (found is not NONE) is value
-    if found is NONE:
-        return False
-    if test == "eq":
-        return _same(found, value)
-    if test == "in":
-        return any(_same(found, each) for each in value)
-    if test == "has":
-        return isinstance(found, list) and any(_same(each, value) for each in found)
-    if test == "prefix":
-        return isinstance(found, str) and found[: len(value)] == value
-    kind = str if isinstance(value, str) else (int, float)
-    if not isinstance(found, kind) or isinstance(found, bool):
-        return False
-    return bool(ORDERS[test](found, value))
-
 
 # --- filters and items that often have to do with one another ---
 

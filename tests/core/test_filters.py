@@ -15,9 +15,10 @@ from sharedstate_core.expressions.printer import key_of, text_of
 from sharedstate_core.expressions.tree import Literal, size_and_depth
 from sharedstate_core.filters.connectives import simplified
 from sharedstate_core.filters.where import MAX_DEPTH, MAX_TERMS, MAX_VALUES, parse_where
+from sharedstate_core.testing.filters import holds as model
 
 from .expression_trees import SAMPLES
-from .filter_samples import FILTERS, ITEMS, holds, model
+from .filter_samples import FILTERS, ITEMS, holds
 
 if TYPE_CHECKING:
     from .expression_trees import Sample

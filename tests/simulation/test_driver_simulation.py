@@ -19,6 +19,7 @@ from sharedstate_core import (
     parse_collection_path,
 )
 from sharedstate_core.testing import Client
+from sharedstate_core.testing.records import path_of
 from tests.core.in_memory import MemoryPeer, Transport
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ class DriverSimulation(RuleBasedStateMachine):
             self.come_back()
             transport.settle()
         for peer in self.peers:
-            for path in peer.client.subscribed:
+            for path in map(path_of, peer.client.subscribed):
                 head = transport.store.head(parse_collection_path(path))
                 assert peer.client.copies[path].cursor == head
         transport.driver.stop(transport.now, transport.now + 10)

@@ -19,6 +19,7 @@ from sharedstate_core.rules.rules import Rules
 from sharedstate_core.testing import MemoryStore, World
 from sharedstate_core.testing.checks import check_requests
 from sharedstate_core.testing.contract import check
+from sharedstate_core.testing.records import path_of
 
 if TYPE_CHECKING:
     from sharedstate_core import Effect
@@ -233,7 +234,7 @@ class RightsSimulation(RuleBasedStateMachine):
             for path, copy in client.copies.items():
                 if copy.state and path in client.wanted:
                     check(path in client.subscribed, f"{number} still shows {path}")
-            for path in client.subscribed:
+            for path in map(path_of, client.subscribed):
                 check(may_read(user, path, world.rules), f"{number} is subscribed to {path}")
                 stored = world.store.state(parse_collection_path(path))
                 check(client.copies[path].state == stored, f"{number}: {path} is not in step")

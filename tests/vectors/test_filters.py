@@ -8,7 +8,8 @@ import pytest
 
 from sharedstate_core.errors import RequestError
 from sharedstate_core.filters.where import parse_where
-from tests.core.filter_samples import holds, model
+from sharedstate_core.testing.filters import holds as model
+from tests.core.filter_samples import holds
 
 from .layout import FOLDER, lay_out, load
 
