@@ -20,6 +20,7 @@ from .clock import Clock
 from .dataset import Dataset
 from .lifetime import connect
 from .net.errors import ConnectError
+from .parts import Page, Place, Where
 from .replica import ReleasedError
 from .sign_in import TokenSource, Unauthorized
 from .transaction import Transaction
@@ -38,6 +39,8 @@ __all__ = [
     "Cursor",
     "Dataset",
     "Diff",
+    "Page",
+    "Place",
     "ReleasedError",
     "RequestError",
     "ServerRefusedError",
@@ -49,6 +52,7 @@ __all__ = [
     "Unauthorized",
     "User",
     "UserChanges",
+    "Where",
     "__version__",
     "connect",
 ]

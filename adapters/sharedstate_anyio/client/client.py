@@ -1,8 +1,8 @@
 """The public face of a client."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import msgspec
 
@@ -11,41 +11,33 @@ from sharedstate_core import (
     Cursor,
     parse_collection_path,
 )
-from sharedstate_core.arguments import check_number, expect
-from sharedstate_core.paths import split_path
+from sharedstate_core.arguments import expect
+from sharedstate_core.client import make_filter
 
 from . import values
 from .changes import Status, StatusChanges, User, UserChanges
 from .client_hub import ClientHub
 from .clock import Clock
 from .dataset import Dataset
+from .holdings import Holdings
 from .net.pause import Pause
-from .replica import Replica
-from .values import ItemLike, ItemT_co, Reader, check_loads, make_condition, make_update
+from .parts import Where
+from .reading import Reads
+from .values import ItemLike, ItemT_co, check_loads, make_condition, make_update
 
 T = TypeVar("T")
 
-_COLLECTION_SEGMENTS: Final = 3
-_texts = msgspec.json.Decoder(list[msgspec.Raw])
-_names = msgspec.json.Decoder(list[str])
 
-
-class _Held(NamedTuple):
-    ds: Dataset[Any]
-    replica: Replica
-
-
-class Client(Generic[ItemT_co]):
+class Client(Reads[ItemT_co]):
     """A connection to a server and the datasets that it keeps in sync; made by `connect`.
 
     It belongs to the event loop in which it was made: in another loop or thread, its methods raise `RuntimeError`.
     """
 
     def __init__(self, hub: ClientHub, pause: Pause, loads: Callable[[bytes], ItemT_co]) -> None:
-        self._hub = hub
+        super().__init__(hub, loads)
         self._pause = pause
-        self._loads = loads
-        self._held: dict[tuple[str, Callable[[bytes], Any]], _Held] = {}
+        self._held = Holdings(hub)
         self._clock = Clock(hub.ask_time, hub.affinity)
 
     @property
@@ -103,54 +95,91 @@ class Client(Generic[ItemT_co]):
         return self._clock
 
     @overload
-    async def acquire(self, path: str) -> Dataset[ItemT_co]: ...
+    async def acquire(
+        self,
+        path: str,
+        *,
+        where: Where | None = None,
+        last: int | None = None,
+        fields: Sequence[str] | None = None,
+    ) -> Dataset[ItemT_co]: ...
 
     @overload
-    async def acquire(self, path: str, *, loads: Callable[[bytes], T]) -> Dataset[T]: ...
+    async def acquire(
+        self,
+        path: str,
+        *,
+        where: Where | None = None,
+        last: int | None = None,
+        fields: Sequence[str] | None = None,
+        loads: Callable[[bytes], T],
+    ) -> Dataset[T]: ...
 
     async def acquire(
-        self, path: str, *, loads: Callable[[bytes], Any] | None = None
+        self,
+        path: str,
+        *,
+        where: Where | None = None,
+        last: int | None = None,
+        fields: Sequence[str] | None = None,
+        loads: Callable[[bytes], Any] | None = None,
     ) -> Dataset[Any]:
-        """Return the dataset of a collection once it is in sync; without a connection, wait for one.
+        """Return the dataset of a collection, or of a part of it, once in sync; without a connection, wait for one.
 
-        Acquiring a path again with the same `loads`, in whatever spelling, returns the same dataset. It is kept in sync
-        until it has been released as often as it was acquired; `acquired` does that by itself. If the wait is
-        cancelled, nothing is held.
+        Acquiring a path again, in whatever spelling, with an equal filter and the same `loads` returns the same
+        dataset. It is kept in sync until it has been released as often as it was acquired; `acquired` does that by
+        itself. If the wait is cancelled, nothing is held.
 
         Args:
             path: `/app/service/collection`.
+            where: show only the items for which this filter holds (see `Where`); items enter and leave as they change.
+            last: show only so many of them, 1 to 1000: those that were inserted last.
+            fields: show only these members of each item, and `id`; nothing can be inserted then.
             loads: makes an item from its JSON text; default: the client's.
 
         Raises:
-            RequestError: `bad_path`, or the server refused, for example with `no_service`.
+            RequestError: `bad_path`, or the server refused, for example with `no_service`; `bad_message` and `too_many`
+                for a filter that it does not take; `failed` if it knows no filters.
             ClosedError: the client is closed.
+            TypeError, ValueError: an argument has another type, or `last` is less than 1.
         """
         self._hub.check_open()
         if loads is not None:
             check_loads(loads)
-        key = (str(parse_collection_path(path)), loads or self._loads)
-        if (held := self._held.get(key)) is None:
-            replica = self._hub.hold(key[0])
-            held = self._held[key] = _Held(Dataset(replica, self._hub, key[1]), replica)
-        try:
-            self._hub.acquire(held.replica)
-            await held.replica.wait_synced()
-        except BaseException:
-            self.release(held.ds)
-            raise
-        return held.ds
-
-    @overload
-    def acquired(self, path: str) -> AbstractAsyncContextManager[Dataset[ItemT_co]]: ...
+        asked = make_filter(where, last, fields)
+        name = str(parse_collection_path(path))
+        return await self._held.acquire(name, asked, loads or self._loads)
 
     @overload
     def acquired(
-        self, path: str, *, loads: Callable[[bytes], T]
+        self,
+        path: str,
+        *,
+        where: Where | None = None,
+        last: int | None = None,
+        fields: Sequence[str] | None = None,
+    ) -> AbstractAsyncContextManager[Dataset[ItemT_co]]: ...
+
+    @overload
+    def acquired(
+        self,
+        path: str,
+        *,
+        where: Where | None = None,
+        last: int | None = None,
+        fields: Sequence[str] | None = None,
+        loads: Callable[[bytes], T],
     ) -> AbstractAsyncContextManager[Dataset[T]]: ...
 
     @asynccontextmanager
     async def acquired(
-        self, path: str, *, loads: Callable[[bytes], Any] | None = None
+        self,
+        path: str,
+        *,
+        where: Where | None = None,
+        last: int | None = None,
+        fields: Sequence[str] | None = None,
+        loads: Callable[[bytes], Any] | None = None,
     ) -> AsyncIterator[Dataset[Any]]:
         """Hold a dataset for the length of a block: `async with client.acquired(path) as ds`.
 
@@ -158,12 +187,16 @@ class Client(Generic[ItemT_co]):
 
         Args:
             path: `/app/service/collection`.
+            where: as for `acquire`.
+            last: as for `acquire`.
+            fields: as for `acquire`.
             loads: makes an item from its JSON text; default: the client's.
 
         Raises:
             RequestError, ClosedError: as `acquire`; whatever the block raises passes through unchanged.
         """
-        ds = await self.acquire(path, loads=loads or self._loads)
+        chosen = loads or self._loads
+        ds = await self.acquire(path, where=where, last=last, fields=fields, loads=chosen)
         try:
             yield ds
         finally:
@@ -173,77 +206,7 @@ class Client(Generic[ItemT_co]):
         """Release a dataset. The last release ends the synchronisation; the dataset stays readable as it was then."""
         self._hub.affinity.check_thread()
         expect("ds", ds, Dataset)
-        held = self._held.get((ds.path, ds.loads))
-        if held is not None and held.ds is ds:
-            self._hub.release(held.replica)
-            if held.replica.handles == 0:
-                del self._held[ds.path, ds.loads]
-
-    @overload
-    async def get(self, path: Literal["/"]) -> list[str]: ...
-
-    @overload
-    async def get(self, path: Literal["/clock"]) -> float: ...
-
-    @overload
-    async def get(self, path: str) -> Any: ...
-
-    @overload
-    async def get(self, path: str, *, loads: Callable[[bytes], T]) -> T: ...
-
-    async def get(self, path: str, *, loads: Callable[[bytes], Any] | None = None) -> Any:
-        """Read something from the server, once.
-
-        Args:
-            path: `/app/service/collection`: a list of items, as the client's `loads` makes them; `/app/service`: names
-                of collections (`too_large` if there are very many, see `pages`); `/app`: names of services that hold
-                some of the app; `/`: names of services; `/clock`: the server's time, in seconds since the Unix epoch.
-            loads: makes the result from the JSON text of the whole answer instead, which also gives its type.
-
-        Raises:
-            RequestError, ConnectionLostError, ClosedError: as `Dataset.update`; `bad_message` if the answer is not a
-                list of items.
-        """
-        if loads is not None:
-            check_loads(loads)
-        segments = split_path(path)
-        path = "/" + "/".join(segments)
-        answer = await self._hub.request("GET", path)
-        if loads is not None:
-            return loads(answer)
-        if len(segments) != _COLLECTION_SEGMENTS:
-            return values.loads(answer)
-        texts = values.decoded(answer, _texts.decode, "not a list of items")
-        read = Reader(self._loads, path)
-        return [read(bytes(text)) for text in texts]
-
-    async def pages(self, path: str, *, limit: int | None = None) -> AsyncIterator[list[str]]:
-        """Yield a list of names page by page, however long it is: `async for names in client.pages("/app/service")`.
-
-        Names are sorted by code point. Each page is what is there when it is read.
-
-        Args:
-            path: `/app/service`: names of collections; `/apps`: names of apps.
-            limit: maximum number of names in a page; None for as many as the server gives.
-
-        Raises:
-            ValueError: the limit is less than 1.
-            RequestError, ConnectionLostError, ClosedError: as `get`; `bad_message` if an answer is no list of names.
-        """
-        check_number("limit", limit, 1, optional=True)
-        path = "/" + "/".join(split_path(path))
-        after = ""
-        while True:
-            arg = msgspec.json.encode({"after": after, "limit": limit})
-            answer = await self._hub.request("GET", path, arg)
-            found = values.decoded(answer, _names.decode, "not a list of names")
-            names = [name for name in found if name > after]
-            if (
-                not names
-            ):  # also from a server that knows no pages, and has given all of them at once
-                return
-            yield names
-            after = max(names)
+        self._held.release(ds)
 
     async def kick(self, user: str) -> int:
         """Sign out a user, by id, for good: the server closes all its connections, and their clients stay away.

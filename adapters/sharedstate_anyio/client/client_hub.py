@@ -20,6 +20,7 @@ from sharedstate_core.client import (
     ClosedError,
     Fault,
     Identified,
+    Key,
     Moved,
     Refused,
     SendText,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sharedstate_core import Condition, Update
-    from sharedstate_core.client import ClientEffect
+    from sharedstate_core.client import ClientEffect, Filter
 
     from .changes import Status, User
     from .net.link import End, Link
@@ -79,7 +80,7 @@ class ClientHub:
         self._protocol = ClientProtocol(max_queue, max_snapshot, secrets.token_urlsafe())
         self._link: Link | None = None
         self._answers: dict[int, _Answer] = {}
-        self._replicas: dict[str, list[Replica]] = {}
+        self._replicas: dict[Key, list[Replica]] = {}
         self._notifier = Notifier()
         self._closed = False
         self._status: Status = "connecting"
@@ -272,7 +273,7 @@ class ClientHub:
         self.check_open()
         answer = await self._answer(*self._protocol.update(path, update, condition))
         problem = "the server took the update, but returned no number of ids"
-        return values.decoded(answer, values.number, problem)
+        return values.decoded(answer.data, values.number, problem)
 
     async def request(self, cmd: Literal["GET", "PUT"], path: str, arg: bytes = b"null") -> bytes:
         """Send a request; return the JSON text of the answer's data.
@@ -281,10 +282,14 @@ class ClientHub:
             RequestError, ConnectionLostError, ClosedError: it failed.
             RuntimeError: called in another event loop.
         """
+        return (await self.ask(cmd, path, arg)).data
+
+    async def ask(self, cmd: Literal["GET", "PUT"], path: str, arg: bytes) -> Settled:
+        """Do as `request`, and return all of the answer."""
         self.check_open()
         return await self._answer(*self._protocol.request(cmd, path, arg))
 
-    async def _answer(self, ticket: int, effects: Sequence[ClientEffect]) -> bytes:
+    async def _answer(self, ticket: int, effects: Sequence[ClientEffect]) -> Settled:
         answer = self._answers[ticket] = _Answer()
         try:
             self._perform(effects)
@@ -296,28 +301,37 @@ class ClientHub:
         assert settled is not None  # noqa: S101  (set with the event)
         if settled.error is not None:
             raise settled.error
-        return settled.data
+        return settled
 
     # --- collections ------------------------------------------------------------------------------
 
-    def hold(self, path: str) -> Replica:
+    def hold(self, path: str, asked: Filter) -> Replica:
         """Return a new dataset's view of a collection; `acquire` it next.
 
         Args:
             path: in normal form.
+            asked: what of it.
         """
-        replicas = self._replicas.setdefault(path, [])
+        asked = self._named(path, asked)
+        replicas = self._replicas.setdefault(Key(path, asked.view), [])
         synced = any(replica.is_synced for replica in replicas)
-        replica = Replica(path, self._protocol, self._notifier, self.affinity, synced=synced)
+        replica = Replica(path, asked, self._protocol, self._notifier, self.affinity, synced=synced)
         replicas.append(replica)
         return replica
+
+    def _named(self, path: str, asked: Filter) -> Filter:
+        """Return what is asked for with a name that no other filter has on this path."""
+        named = asked._replace(view=asked.name)
+        while (there := self._replicas.get(Key(path, named.view))) and there[0].asked != named:
+            named = named._replace(view=f"{named.view}_")
+        return named
 
     def acquire(self, replica: Replica) -> None:
         """Hold a collection once more; if the server has refused it, ask again."""
         replica.handles += 1
-        for each in self._replicas[replica.path]:
+        for each in self._replicas[replica.key]:
             each.renew()
-        self._perform(self._protocol.acquire(replica.path))
+        self._perform(self._protocol.acquire(replica.key.path, replica.asked))
 
     def release(self, replica: Replica) -> None:
         """Hold it once less; the last release ends the subscription."""
@@ -326,12 +340,12 @@ class ClientHub:
         replica.handles -= 1
         if replica.handles == 0:
             replica.released()
-            replicas = self._replicas[replica.path]
+            replicas = self._replicas[replica.key]
             replicas.remove(replica)
             if not replicas:
-                del self._replicas[replica.path]
+                del self._replicas[replica.key]
                 if not self._closed:
-                    self._perform(self._protocol.release(replica.path))
+                    self._perform(self._protocol.release(*replica.key))
 
     # --- effects ----------------------------------------------------------------------------------
 
@@ -348,7 +362,7 @@ class ClientHub:
                         answer.settled = effect
                         answer.came.set()
                 case Changed() | Synced() | Moved() | Refused():
-                    for replica in self._replicas[effect.path]:
+                    for replica in self._replicas[Key(effect.path, effect.view)]:
                         replica.handle(effect)
                 case Fault():
                     self._report_fault(effect)

@@ -17,13 +17,14 @@ from typing import Any, Final, TypeVar, overload
 
 import anyio
 
-from sharedstate_core import Condition, Cursor
+from sharedstate_core import Condition, Cursor, Update
 from sharedstate_core.arguments import found
 from sharedstate_core.client import ServerRefusedError
 
 from .changes import Changes
 from .client_hub import ClientHub
 from .contention import ContentionBackoff
+from .parts import Place, cut, where_of
 from .replica import Replica
 from .transaction import Transaction
 from .values import ItemLike, ItemT_co, Reader, make_condition, make_update
@@ -35,7 +36,7 @@ ATTEMPTS: Final = 100
 
 
 class Dataset(Mapping[str, ItemT_co]):
-    """The local copy of one collection: a mapping from id to item, in order of insertion.
+    """The local copy of one collection, or of a part of it: a mapping from id to item, in order of insertion.
 
     Made by `Client.acquire` and `Client.acquired`. It changes when the server says so, one whole update at a time, and
     only while the program awaits something. After a lost connection it keeps its items and is then brought up to date.
@@ -48,7 +49,7 @@ class Dataset(Mapping[str, ItemT_co]):
         self._replica = replica
         self._hub = hub
         self._loads = loads
-        self._read = Reader(loads, replica.path)
+        self._read = Reader(loads, self.path)
         self._backoff = ContentionBackoff()
 
     # --- reading ----------------------------------------------------------------------------------
@@ -56,7 +57,27 @@ class Dataset(Mapping[str, ItemT_co]):
     @property
     def path(self) -> str:
         """Path of the collection, `/app/service/collection`."""
-        return self._replica.path
+        return self._replica.key.path
+
+    @property
+    def where(self) -> dict[str, Any] | None:
+        """The filter that holds for all items; None for the whole collection."""
+        return where_of(self._replica.asked)
+
+    @property
+    def last(self) -> int | None:
+        """How many items it shows at most, the newest; None for all."""
+        return self._replica.asked.last
+
+    @property
+    def fields(self) -> tuple[str, ...] | None:
+        """The members that its items have, beside `id`; None for all."""
+        return self._replica.asked.fields
+
+    @property
+    def before(self) -> Place | None:
+        """The place of its first item, for `Client.page`: older items; None if it is empty, or has no filter."""
+        return self._replica.first
 
     @property
     def cursor(self) -> Cursor | None:
@@ -105,7 +126,9 @@ class Dataset(Mapping[str, ItemT_co]):
         return {id: self._read(text) for id, text in self._replica.texts.items()}
 
     def __repr__(self) -> str:
-        return f"<Dataset {self.path}: {len(self)} items>"
+        asked = self._replica.asked
+        part = f" {asked.text}" if asked.is_part else ""
+        return f"<Dataset {self.path}{part}: {len(self)} items>"
 
     # --- writing ----------------------------------------------------------------------------------
 
@@ -124,9 +147,10 @@ class Dataset(Mapping[str, ItemT_co]):
 
         Args:
             insert: items; each is added, or replaces the one with the same id. An item without `id` gets a random one.
-                The JSON text of an item, as bytes, is sent unchanged.
+                The JSON text of an item, as bytes, is sent unchanged. A dataset with `fields` takes none: what it does
+                not show would be lost.
             remove: ids of items to remove, before `insert`. Absent ones do not matter.
-            reset: remove every item instead.
+            reset: remove every item of the collection instead, also those that a filter hides.
             if_: apply the update only if the collection (a cursor) or some of its items (a `Condition` with `ids`) have
                 not changed since; otherwise the error is `conflict`.
 
@@ -142,8 +166,16 @@ class Dataset(Mapping[str, ItemT_co]):
             TypeError: `insert` or `remove` is not a list, or `reset` is not a bool.
         """
         self._replica.check_held()
-        update = make_update(insert, remove, reset=reset)
+        update = self._made(insert, remove, reset=reset)
         return await self._hub.put(self.path, update, make_condition(if_))
+
+    def _made(
+        self, insert: Iterable[ItemLike] = (), remove: Iterable[str] = (), *, reset: bool = False
+    ) -> Update:
+        update = make_update(insert, remove, reset=reset)
+        if update.insert and self.fields is not None:
+            raise cut(self.path)
+        return update
 
     @overload
     def transaction(self) -> AbstractAsyncContextManager[Transaction[ItemT_co]]: ...
@@ -159,8 +191,9 @@ class Dataset(Mapping[str, ItemT_co]):
         """Read and write in isolation.
 
         A transaction shows the dataset as of its beginning and collects updates. At its end they are sent as one
-        conditional update: if an item that was read has changed meanwhile (any item, if all were read), nothing
-        happens, and the result is a `conflict`. After an exception nothing is sent.
+        conditional update: if an item that was read has changed meanwhile (any item of the collection, if all were
+        read, also one that a filter hides), nothing happens, and the result is a `conflict`. After an exception
+        nothing is sent.
 
         `await ds.transaction(function)` calls a function with a transaction, again after each conflict, and returns its
         result. Before each retry there is a random pause, which grows with the number of conflicts, up to a second, so
@@ -226,7 +259,7 @@ class Dataset(Mapping[str, ItemT_co]):
 
     def _begin(self) -> Transaction[ItemT_co]:
         self._replica.check_held()
-        return Transaction(self._replica.texts, self.cursor, self._read)
+        return Transaction(self._replica.texts, self.cursor, self._read, self._made)
 
     async def _commit(self, transaction: Transaction[ItemT_co]) -> None:
         if not transaction.batch.is_noop:

@@ -7,7 +7,17 @@ from weakref import WeakSet
 import anyio
 
 from sharedstate_core import Cursor, SharedStateError
-from sharedstate_core.client import Changed, ClientProtocol, ClosedError, Moved, Refused, Synced
+from sharedstate_core.client import (
+    At,
+    Changed,
+    ClientProtocol,
+    ClosedError,
+    Filter,
+    Key,
+    Moved,
+    Refused,
+    Synced,
+)
 
 from .changes import Changes
 from .loop_affinity import LoopAffinity
@@ -44,33 +54,37 @@ class Notifier:
 
 
 class Replica:
-    """A collection that is held, or was, with its items as one dataset sees them.
+    """A collection that is held, or a part of it, or was, with its items as one dataset sees them.
 
     Args:
         path: of the collection, in normal form.
+        asked: what of it is held, with the name of its view.
         protocol: the client core, which holds the items.
         notifier: notified when something happens.
         affinity: the event loop in which its changes may be awaited.
-        synced: whether the collection is in sync already, for another dataset.
+        synced: whether it is in sync already, for another dataset.
 
     Attributes:
-        path: in normal form.
+        key: its path and view.
+        asked: as given.
         handles: how often it was acquired and not yet released.
     """
 
     def __init__(
         self,
         path: str,
+        asked: Filter,
         protocol: ClientProtocol,
         notifier: Notifier,
         affinity: LoopAffinity,
         *,
         synced: bool,
     ) -> None:
-        self.path = path
+        self.key = Key(path, asked.view)
+        self.asked = asked
         self.handles = 0
         self._protocol = protocol
-        self._last: tuple[Mapping[str, bytes], Cursor | None] | None = None
+        self._last: tuple[Mapping[str, bytes], Cursor | None, At | None] | None = None
         self._synced = synced
         self._refusal: SharedStateError | None = None
         self._end: SharedStateError | None = None
@@ -81,12 +95,17 @@ class Replica:
     @property
     def texts(self) -> Mapping[str, bytes]:
         """Item texts by id, in order; after the release, as they were then."""
-        return self._protocol.items(self.path) if self._last is None else self._last[0]
+        return self._protocol.items(*self.key) if self._last is None else self._last[0]
 
     @property
     def cursor(self) -> Cursor | None:
         """The state that `texts` shows."""
-        return self._protocol.cursor(self.path) if self._last is None else self._last[1]
+        return self._protocol.cursor(*self.key) if self._last is None else self._last[1]
+
+    @property
+    def first(self) -> At | None:
+        """The place of the first item, if it has one."""
+        return self._protocol.first(*self.key) if self._last is None else self._last[2]
 
     # --- what happens to it -----------------------------------------------------------------------
 
@@ -119,8 +138,8 @@ class Replica:
 
     def released(self) -> None:
         """Note that it is no longer held, and keep its present state."""
-        self._last = (dict(self.texts), self.cursor)
-        self._finish(ReleasedError(self.path))
+        self._last = (dict(self.texts), self.cursor, self.first)
+        self._finish(ReleasedError(self.key.path))
 
     def closed(self) -> None:
         """The client is closed."""

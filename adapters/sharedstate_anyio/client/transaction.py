@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from sharedstate_core import Condition, Cursor, RequestError, Update, compose
 
-from .values import ItemLike, ItemT_co, make_update
+from .values import ItemLike, ItemT_co
 
 
 class Transaction(Mapping[str, ItemT_co]):
@@ -17,7 +17,11 @@ class Transaction(Mapping[str, ItemT_co]):
     """
 
     def __init__(
-        self, texts: Mapping[str, bytes], cursor: Cursor | None, loads: Callable[[bytes], ItemT_co]
+        self,
+        texts: Mapping[str, bytes],
+        cursor: Cursor | None,
+        loads: Callable[[bytes], ItemT_co],
+        make: Callable[..., Update],
     ) -> None:
         if cursor is None:
             problem = "this server has no versions, and so no conditional updates"
@@ -27,6 +31,7 @@ class Transaction(Mapping[str, ItemT_co]):
         self.over = False
         self._texts = dict(texts)
         self._loads = loads
+        self._make = make
         self._read: dict[str, None] = {}
         self._read_all = False
 
@@ -75,12 +80,13 @@ class Transaction(Mapping[str, ItemT_co]):
         """Add to the batch; later reads show it. The arguments are those of `Dataset.update`.
 
         Raises:
-            RequestError: `bad_update`: an item or an id is invalid, or the transaction is over.
+            RequestError: `bad_update`: an item or an id is invalid, the dataset has `fields` and something is
+                inserted, or the transaction is over.
             TypeError: `insert` or `remove` is not a list, or `reset` is not a bool.
         """
         if self.over:
             raise RequestError("bad_update", "the transaction is over")
-        update = make_update(insert, remove, reset=reset)
+        update = self._make(insert, remove, reset=reset)
         self.batch = compose(self.batch, update)
         if update.reset:
             self._texts.clear()
