@@ -8,7 +8,7 @@ from sharedstate_core.expressions.specialiser import can_hold
 from sharedstate_core.expressions.tree import And, Literal, Node, Or, Unary, both, either
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Hashable, Iterable
 
 EVERYTHING: Final = Literal(True)
 """What holds for every item."""
@@ -50,10 +50,20 @@ def simplified(tree: Node) -> Node:
 
 def _joined(parts: Iterable[Node], *, is_and: bool) -> Node:
     decisive, neutral = (NOTHING, EVERYTHING) if is_and else (EVERYTHING, NOTHING)
-    distinct = dict.fromkeys(parts)
+    distinct: dict[Hashable, Node] = {}
+    for part in parts:
+        distinct.setdefault(_meaning(part), part)
     if decisive in distinct:
         return decisive
     distinct.pop(neutral, None)
-    if len(distinct) < 2:
-        return next(iter(distinct), neutral)
-    return both(tuple(distinct)) if is_and else either(tuple(distinct))
+    several = tuple(distinct.values())
+    if len(several) < 2:
+        return several[0] if several else neutral
+    return both(several) if is_and else either(several)
+
+
+def _meaning(node: Node) -> Hashable:
+    """Return what is equal for expressions that differ in the order of parts alone."""
+    if isinstance(node, And | Or):
+        return node.__class__, frozenset(map(_meaning, node.parts))
+    return node

@@ -6,7 +6,7 @@ error is as good as false. Its opposite must not: it says when the test cannot h
 
 from __future__ import annotations
 
-from math import isfinite
+from sys import float_info
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from sharedstate_core.errors import RequestError
@@ -27,10 +27,9 @@ _ORDERS: Final = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 _OPPOSITE: Final = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 _EXACT: Final = 2**53
-"""Below it, every whole number is a double, too, in all languages."""
+"""Below it, every whole number is a double, too."""
 
-_MAX_BITS: Final = 1_024
-"""Of whole numbers: no double is larger."""
+_LARGEST: Final = float_info.max
 
 
 class Given(NamedTuple):
@@ -57,7 +56,7 @@ class Given(NamedTuple):
         return "an object" if isinstance(self.value, dict) else type_of(self.value)
 
     def literal(self) -> Literal:
-        """Return a scalar as an expression; numbers that are equal become the same, up to 2^53.
+        """Return a scalar as an expression; numbers that are equal become the same.
 
         Raises:
             RequestError: it is no scalar, or a number that no double can be.
@@ -65,14 +64,13 @@ class Given(NamedTuple):
         value = self.value
         if not is_scalar(value):
             raise self.unexpected(ANY_SCALAR)
-        if isinstance(value, int) and value.bit_length() > _MAX_BITS:
-            raise self.fault(f"expected a number of at most {_MAX_BITS} bits")
-        if isinstance(value, float):
-            if not isfinite(value):
-                raise self.fault("expected a number that is finite")
-            if value.is_integer() and abs(value) < _EXACT:
-                return Literal(int(value))
-        return Literal(value)
+        if isinstance(value, str | bool) or value is None:
+            return Literal(value)
+        if not abs(value) <= _LARGEST:  # nor is what is not a number
+            raise self.fault(f"expected a number of at most {_LARGEST}")
+        if abs(value) < _EXACT:
+            return Literal(int(value) if value == int(value) else value)
+        return Literal(float(value) if value == float(value) else value)
 
 
 def is_one_of(path: Path, literals: list[Literal], negated: bool) -> Node:

@@ -32,6 +32,8 @@ MAX_DEPTH: Final = 16
 MAX_VALUES: Final = 1_000
 """Maximum number of values in all the lists of a filter, those of `in`."""
 
+_KNOWN: Final = f"{', '.join(TESTS)}, in; a member of a member is asked for as in /geo/lat"
+
 _SHOWN: Final = 60
 """Maximum length of a name in an error."""
 
@@ -112,7 +114,7 @@ class _Reader:
             return is_one_of(path, self._literals(given), negated)
         test = TESTS.get(str(name))
         if test is None:
-            raise given.fault(f"unknown test; there are {', '.join([*TESTS, 'in'])}")
+            raise given.fault(f"unknown test; there are {_KNOWN}")
         return test(path, given, negated)
 
     def _literals(self, given: Given) -> list[Literal]:

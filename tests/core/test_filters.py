@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, reject
 from hypothesis import strategies as st
 
 from sharedstate_core.errors import RequestError
@@ -35,9 +35,7 @@ def test_a_filter_holds_for_the_items_of_the_model(where: Any, items: list[Any])
 @given(FILTERS)
 def test_it_is_an_expression_that_can_be_written(where: Any) -> None:
     tree = parse_where(where, "where")
-    text = text_of(tree)
-    if "18446744073709551616" not in text:  # of more than 64 bits: nobody can write it
-        assert parse(text, names=["item"]) == tree
+    assert parse(text_of(tree), names=["item"]) == tree
 
 
 @given(SAMPLES)
@@ -61,15 +59,17 @@ def shuffled(value: Any, data: st.DataObject) -> Any:
 
 @given(FILTERS, st.data())
 def test_what_says_the_same_has_the_same_key(where: Any, data: st.DataObject) -> None:
-    again = parse_where(shuffled(where, data), "where")
+    try:
+        again = parse_where(shuffled(where, data), "where")
+    except RequestError:
+        reject()  # too many, by repeating
     assert key_of(again) == key_of(parse_where(where, "where"))
 
 
 @given(FILTERS, ITEMS)
 def test_a_key_says_what_the_filter_says(where: Any, item: Any) -> None:
     tree = parse_where(where, "where")
-    if "18446744073709551616" not in (key := key_of(tree)):
-        assert holds(parse(key, names=["item"]), item) is holds(tree, item)
+    assert holds(parse(key_of(tree), names=["item"]), item) is holds(tree, item)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,8 @@ def test_a_key_says_what_the_filter_says(where: Any, item: Any) -> None:
         ({"not": {"a": 1, "b": {"exists": False}}}, "!has(item.a) || item.a != 1 || has(item.b)"),
         ({"s": {"in": ["b", "a", "b"]}}, 'item.s in ["a", "b"]'),
         ({"s": {"in": ["a", "a"]}}, 'item.s == "a"'),
+        ({"n": {"in": [2**53, 2.0**53]}}, "item.n == 9007199254740992.0"),
+        ({"n": {"in": [2**53 + 1, 2**53 - 1.0]}}, "item.n in [9007199254740991, 9007199254740993]"),
         ({"s": {"in": []}}, "false"),
         ({"not": {"s": {"in": []}}}, "true"),
         ({"t": {"has": "x"}}, 'type(item.t) == list && "x" in item.t'),
@@ -96,6 +98,7 @@ def test_a_key_says_what_the_filter_says(where: Any, item: Any) -> None:
         ({"and": []}, "true"),
         ({"or": []}, "false"),
         ({"or": [{"or": [{"a": 1}]}, {"a": 1.0}]}, "item.a == 1"),
+        ({"or": [{"a": 1, "b": 2}, {"b": 2, "a": 1}]}, "item.a == 1 && item.b == 2"),
         (
             {"/a/b": {"ne": 1}},
             "!has(item.a) || type(item.a) != map || !has(item.a.b) || item.a.b != 1",
@@ -151,15 +154,16 @@ def refused(where: object) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("value", "problem"),
+    "value",
     [
-        (2**1024, "expected a number of at most 1024 bits"),
-        (-(2**1024), "expected a number of at most 1024 bits"),
-        (float("inf"), "expected a number that is finite"),
-        (float("nan"), "expected a number that is finite"),
+        2**1024,
+        -(2**1024) + 1,
+        float("inf"),
+        float("nan"),
     ],
 )
-def test_numbers_that_no_double_can_be(value: float, problem: str) -> None:
+def test_numbers_that_no_double_can_be(value: float) -> None:
+    problem = "expected a number of at most 1.7976931348623157e+308"
     assert refused({"a": {"gt": value}}) == ("bad_message", f"sub.where.a.gt: {problem}")
     assert refused({"a": {"in": [1, value]}}) == ("bad_message", f"sub.where.a.in[1]: {problem}")
 
