@@ -1,4 +1,12 @@
 /*! SharedState client 0.2.0, BSD-2-Clause */
+/**
+ * null: nobody; undefined: nothing is said about that
+ */
+type Token = string | null | undefined;
+type TokenFunction = (ask: {
+    reason: string;
+}) => Token | Promise<Token>;
+
 declare const SharedStateError_base: new (...args: any[]) => Error & Details;
 /**
  * @typedef {"bad_message" | "bad_path" | "bad_update" | "no_service" | "unauthenticated" | "forbidden" | "conflict"
@@ -80,6 +88,111 @@ type Details = {
  */
 type At$1 = readonly [created: number, place: number];
 
+/**
+ * An item: a JSON object with an id.
+ */
+type Item$1 = {
+    id: string;
+    [member: string]: any;
+};
+/**
+ * What happened to one item: no `old` for an insert, no `new` for a delete.
+ */
+type Diff$1<T extends {
+    id: string;
+} = Item$1> = {
+    id: string;
+    new: T;
+    old: undefined;
+} | {
+    id: string;
+    new: T;
+    old: T;
+} | {
+    id: string;
+    new: undefined;
+    old: T;
+};
+
+/**
+ * what the server knows of a user
+ */
+type User$1 = {
+    id: string;
+    [member: string]: any;
+};
+
+/**
+ * The part of a WebSocket that is used here; any implementation will do.
+ */
+type WebSocketLike = {
+    onopen: ((event: any) => void) | null;
+    onmessage: ((event: any) => void) | null;
+    onerror: ((event: any) => void) | null;
+    onclose: ((event: any) => void) | null;
+    send: (text: string) => void;
+    close: (code?: number) => void;
+};
+type WebSocketClass = new (url: string) => WebSocketLike;
+
+/**
+ * `idle`: not connecting yet; or gave up, after `retries` attempts or because the server sent the client away.
+ * `connecting`: not connected yet. `reconnecting`: was connected, and is trying again. `closed`: for good.
+ * `unauthenticated`: connected, but the server has refused the token, or the function `token` has thrown `Unauthorized`.
+ */
+type Status$1 = "idle" | "connecting" | "connected" | "unauthenticated" | "reconnecting" | "closed";
+type Options$1 = {
+    /**
+     * constructor; default: the global one. Node
+     * 20 has none: pass one from a package such as `ws`.
+     */
+    WebSocket?: WebSocketClass | undefined;
+    /**
+     * number of requests that may wait for a connection; default 1000. With 0, what
+     * cannot be sent at once is refused.
+     */
+    max_queue?: number | undefined;
+    /**
+     * attempts in a row that may fail before the client gives up and is `idle` again;
+     * default: no limit. A connection that stands for less than 20 s is a failure, too
+     */
+    retries?: number | undefined;
+    /**
+     * seconds of silence after which a connection counts as dead; default 30; never with
+     * Infinity or more than 74 days
+     */
+    timeout?: number | undefined;
+    /**
+     * seconds within which the server must answer each request, or the connection
+     * counts as dead; default 120, measured in thirds of `timeout`
+     */
+    answer_timeout?: number | undefined;
+    /**
+     * characters of JSON text that the parts of one snapshot may have together; one
+     * with more is refused, `too_large`; default 268,435,456
+     */
+    max_snapshot?: number | undefined;
+    /**
+     * shows the server whose the connections are: a string, or
+     * a function, plain or async, that returns one, or null for nobody. It is asked at every attempt to connect, never
+     * twice at once, and before a token expires; `reason` tells why: "connect", "expires", or what the server says of the last
+     * one ("expired", "invalid"…). What it throws is reported, and it is asked again after a pause, unless it is an
+     * `Unauthorized`
+     */
+    token?: string | TokenFunction | undefined;
+    /**
+     * receives errors that nothing else reports: what a callback
+     * threw, a refused subscription whose `ready` was never read, a message that breaks the protocol, why there is
+     * no connection (`unreachable`, `sent_away`). Default: `reportError` in a page or worker, otherwise
+     * `console.error`.
+     */
+    on_error?: ((error: unknown) => void) | undefined;
+    /**
+     * ignored: pages of the first generation pass it
+     */
+    debug?: boolean | undefined;
+};
+
 type Scalar = string | number | boolean | null;
 /**
  * All that is there must hold: equal to a scalar; a list that `has` it; a string with that `prefix`; whether the member
@@ -123,30 +236,22 @@ type FilterOptions$1 = {
     fields?: readonly string[] | undefined;
 };
 
-/**
- * An item: a JSON object with an id.
- */
-type Item$1 = {
-    id: string;
-    [member: string]: any;
-};
-/**
- * What happened to one item: no `old` for an insert, no `new` for a delete.
- */
-type Diff$1<T extends {
-    id: string;
-} = Item$1> = {
-    id: string;
-    new: T;
-    old: undefined;
-} | {
-    id: string;
-    new: T;
-    old: T;
-} | {
-    id: string;
-    new: undefined;
-    old: T;
+declare global {
+    /** From the `lib` "esnext.disposable", so that these types do not require it. */
+    interface SymbolConstructor {
+        readonly dispose: unique symbol;
+    }
+}
+/** What `using` ends. */
+interface Disposable {
+    [Symbol.dispose]: () => void;
+}
+
+type Until$1 = {
+    /**
+     * ends it when it is aborted
+     */
+    signal?: AbortSignal | undefined;
 };
 
 /**
@@ -191,24 +296,6 @@ type New<T extends {
 type Cursor$1 = {
     epoch: string;
     version: number;
-};
-
-declare global {
-    /** From the `lib` "esnext.disposable", so that these types do not require it. */
-    interface SymbolConstructor {
-        readonly dispose: unique symbol;
-    }
-}
-/** What `using` ends. */
-interface Disposable {
-    [Symbol.dispose]: () => void;
-}
-
-type Until$1 = {
-    /**
-     * ends it when it is aborted
-     */
-    signal?: AbortSignal | undefined;
 };
 
 /** @import { Changes } from "./changes.js" */
@@ -313,235 +400,6 @@ declare class Dataset$1<T extends {
     #private;
 }
 type Unsubscribe = (() => void) & Disposable;
-
-/** @import { Item } from "../protocol/replica.js" */
-/**
- * @template {{id: string}} [T=Item]
- * @typedef {object} ViewerOptions
- * @property {boolean} [delete] whether each row has a button to remove its item; default false
- * @property {(item: T) => string} [toString] the text of a row; default: the item as JSON. Anything else that it returns is
- *   shown as JSON, and if it throws, that is reported and the item shown as JSON
- */
-/**
- * Shows a dataset in an element of a page, one row per item, in order. Everything is shown as text, never as
- * markup, and any id works. An item's row stays the same element while the item changes. It needs no style or
- * script that a strict Content-Security-Policy would refuse.
- *
- * A row is `<div role="listitem" class="list-item">` with a `<span>` and, if asked for, a `<button>`.
- *
- * @template {{id: string}} [T=Item]
- */
-declare class DatasetViewer<T extends {
-    id: string;
-} = Item$1> {
-    /**
-     * @param {import("../api/dataset.js").Dataset<T>} ds
-     * @param {HTMLElement} element its content is replaced
-     * @param {ViewerOptions<T>} [options]
-     */
-    constructor(ds: Dataset$1<T>, element: HTMLElement, options?: ViewerOptions$1<T>);
-    /** Stop following the dataset; the rows stay as they are, with their buttons disabled. */
-    close(): void;
-    #private;
-}
-type ViewerOptions$1<T extends {
-    id: string;
-} = Item$1> = {
-    /**
-     * whether each row has a button to remove its item; default false
-     */
-    delete?: boolean | undefined;
-    /**
-     * the text of a row; default: the item as JSON. Anything else that it returns is
-     * shown as JSON, and if it throws, that is reported and the item shown as JSON
-     */
-    toString?: ((item: T) => string) | undefined;
-};
-
-/** @import { Changes, Cursor } from "../api/changes.js" */
-/** @import { Dataset } from "../api/dataset.js" */
-/** @import { Item } from "../protocol/replica.js" */
-/**
- * The dataset as a transaction sees it: with its own writes so far.
- *
- * @template {{id: string}} [T=Item]
- */
-declare class Transaction$1<T extends {
-    id: string;
-} = Item$1> {
-    protected constructor();
-    /**
-     * @param {string} id
-     * @returns {T | undefined}
-     */
-    get_item(id: string): T | undefined;
-    /** @param {string} id */
-    has_item(id: string): boolean;
-    /** @returns {T[]} all items, in order; afterwards any change by others is a conflict */
-    get_items(): T[];
-    /** Number of items; afterwards any change by others is a conflict. */
-    get size(): number;
-    /**
-     * Add to the batch that will be sent when the function returns.
-     *
-     * @param {Omit<Changes<T>, "if">} changes as for `Dataset.update`
-     * @throws {SharedStateError} `bad_update`, and nothing is added: the changes are invalid, or the function has ended
-     */
-    update(changes: Omit<Changes$1<T>, "if">): void;
-    #private;
-}
-
-/** @import { Diff, Item } from "../protocol/replica.js" */
-/**
- * A list of items stored in one item of a collection, as its member `state`, and always replaced as a whole. Good
- * for small sets of data that belong together.
- *
- * @template {{id: string}} [T=Item]
- */
-declare class SharedObject$1<T extends {
-    id: string;
-} = Item$1> {
-    protected constructor();
-    /** Id of the item that holds the list. */
-    get id(): string;
-    /** @returns {T[]} the items, in a new list; empty if there is no such item */
-    get_items(): T[];
-    /**
-     * @param {string} id
-     * @returns {T | undefined}
-     */
-    get_item(id: string): T | undefined;
-    /** @param {string} id */
-    has_item(id: string): boolean;
-    /**
-     * Replace the whole list. Of several items with the same id the last one counts, in the place of the first.
-     *
-     * @param {readonly import("../api/changes.js").New<T>[]} items not modified; one without `id` gets a random one
-     * @returns {Promise<any>} as of `Dataset.update`
-     * @throws {TypeError} unless it is a list
-     * @throws {import("../protocol/errors.js").SharedStateError} `bad_update` if an item is not JSON, or has an id that is not a string
-     */
-    set_items(items: readonly New<T>[]): Promise<any>;
-    /**
-     * Have a function called after each change of the list.
-     *
-     * @param {(diffs: Diff<T>[]) => unknown} callback gets one diff for each item of the list that is not what
-     *   it was, or has moved; never none
-     * @returns {object} handle for `remove_callback`
-     */
-    add_callback(callback: (diffs: Diff$1<T>[]) => unknown): object;
-    /** @param {object} handle from `add_callback`; an unknown one has no effect */
-    remove_callback(handle: object): void;
-    #private;
-}
-
-/**
- * what the server knows of a user
- */
-type User$1 = {
-    id: string;
-    [member: string]: any;
-};
-
-/**
- * null: nobody; undefined: nothing is said about that
- */
-type Token = string | null | undefined;
-type TokenFunction = (ask: {
-    reason: string;
-}) => Token | Promise<Token>;
-
-/**
- * The part of a WebSocket that is used here; any implementation will do.
- */
-type WebSocketLike = {
-    onopen: ((event: any) => void) | null;
-    onmessage: ((event: any) => void) | null;
-    onerror: ((event: any) => void) | null;
-    onclose: ((event: any) => void) | null;
-    send: (text: string) => void;
-    close: (code?: number) => void;
-};
-type WebSocketClass = new (url: string) => WebSocketLike;
-
-/**
- * `idle`: not connecting yet; or gave up, after `retries` attempts or because the server sent the client away.
- * `connecting`: not connected yet. `reconnecting`: was connected, and is trying again. `closed`: for good.
- * `unauthenticated`: connected, but the server has refused the token, or the function `token` has thrown `Unauthorized`.
- */
-type Status$1 = "idle" | "connecting" | "connected" | "unauthenticated" | "reconnecting" | "closed";
-type Options$1 = {
-    /**
-     * constructor; default: the global one. Node
-     * 20 has none: pass one from a package such as `ws`.
-     */
-    WebSocket?: WebSocketClass | undefined;
-    /**
-     * number of requests that may wait for a connection; default 1000. With 0, what
-     * cannot be sent at once is refused.
-     */
-    max_queue?: number | undefined;
-    /**
-     * attempts in a row that may fail before the client gives up and is `idle` again;
-     * default: no limit. A connection that stands for less than 20 s is a failure, too
-     */
-    retries?: number | undefined;
-    /**
-     * seconds of silence after which a connection counts as dead; default 30; never with
-     * Infinity or more than 74 days
-     */
-    timeout?: number | undefined;
-    /**
-     * seconds within which the server must answer each request, or the connection
-     * counts as dead; default 120, measured in thirds of `timeout`
-     */
-    answer_timeout?: number | undefined;
-    /**
-     * characters of JSON text that the parts of one snapshot may have together; one
-     * with more is refused, `too_large`; default 268,435,456
-     */
-    max_snapshot?: number | undefined;
-    /**
-     * shows the server whose the connections are: a string, or
-     * a function, plain or async, that returns one, or null for nobody. It is asked at every attempt to connect, never
-     * twice at once, and before a token expires; `reason` tells why: "connect", "expires", or what the server says of the last
-     * one ("expired", "invalid"…). What it throws is reported, and it is asked again after a pause, unless it is an
-     * `Unauthorized`
-     */
-    token?: string | TokenFunction | undefined;
-    /**
-     * receives errors that nothing else reports: what a callback
-     * threw, a refused subscription whose `ready` was never read, a message that breaks the protocol, why there is
-     * no connection (`unreachable`, `sent_away`). Default: `reportError` in a page or worker, otherwise
-     * `console.error`.
-     */
-    on_error?: ((error: unknown) => void) | undefined;
-    /**
-     * ignored: pages of the first generation pass it
-     */
-    debug?: boolean | undefined;
-};
-
-/** @typedef {{skew: number, trans: number, at: number}} Sample */
-declare class Clock$1 {
-    protected constructor();
-    /** Resolves at the first sample. Rejects with `closed` if the client is closed first. */
-    get ready(): Promise<void>;
-    /**
-     * The server's time, in seconds since the Unix epoch. Never goes backwards. Before the first sample it is this
-     * computer's own.
-     *
-     * @returns {number}
-     */
-    now(): number;
-    /** How far the server's clock is ahead of this computer's, in seconds. */
-    get skew(): number;
-    /** One-way latency in seconds, according to the best sample. */
-    get trans(): number;
-    /** Maximum error of `skew`, in seconds; Infinity before the first sample. */
-    get error(): number;
-    #private;
-}
 
 /** @import { Changes } from "./changes.js" */
 /** @import { FilterOptions } from "./filter.js" */
@@ -717,6 +575,156 @@ type Page$1<T extends {
      */
     more: boolean;
 };
+
+/** @import { Item } from "../protocol/replica.js" */
+/**
+ * @template {{id: string}} [T=Item]
+ * @typedef {object} ViewerOptions
+ * @property {boolean} [delete] whether each row has a button to remove its item; default false
+ * @property {(item: T) => string} [toString] the text of a row; default: the item as JSON. Anything else that it returns is
+ *   shown as JSON, and if it throws, that is reported and the item shown as JSON
+ * @property {import("../api/client.js").SharedStateClient} [filter] the client of the dataset: ahead of the rows there is a
+ *   field for a filter, as JSON such as {"done": false}. What is shown stays until what it asks for has come
+ */
+/**
+ * Shows a dataset in an element of a page, one row per item, in order. Everything is shown as text, never as
+ * markup, and any id works. An item's row stays the same element while the item changes. It needs no style or
+ * script that a strict Content-Security-Policy would refuse.
+ *
+ * A row is `<div role="listitem" class="list-item">` with a `<span>` and, if asked for, a `<button>`. The field for a filter is
+ * an `<input class="list-filter">` before the element.
+ *
+ * @template {{id: string}} [T=Item]
+ */
+declare class DatasetViewer<T extends {
+    id: string;
+} = Item$1> {
+    /**
+     * @param {import("../api/dataset.js").Dataset<T>} ds
+     * @param {HTMLElement} element its content is replaced
+     * @param {ViewerOptions<T>} [options]
+     */
+    constructor(ds: Dataset$1<T>, element: HTMLElement, options?: ViewerOptions$1<T>);
+    /** Stop following the dataset; the rows stay as they are, with their buttons disabled. */
+    close(): void;
+    #private;
+}
+type ViewerOptions$1<T extends {
+    id: string;
+} = Item$1> = {
+    /**
+     * whether each row has a button to remove its item; default false
+     */
+    delete?: boolean | undefined;
+    /**
+     * the text of a row; default: the item as JSON. Anything else that it returns is
+     * shown as JSON, and if it throws, that is reported and the item shown as JSON
+     */
+    toString?: ((item: T) => string) | undefined;
+    /**
+     * the client of the dataset: ahead of the rows there is a
+     * field for a filter, as JSON such as {"done": false}. What is shown stays until what it asks for has come
+     */
+    filter?: SharedStateClient$1 | undefined;
+};
+
+/** @import { Changes, Cursor } from "../api/changes.js" */
+/** @import { Dataset } from "../api/dataset.js" */
+/** @import { Item } from "../protocol/replica.js" */
+/**
+ * The dataset as a transaction sees it: with its own writes so far.
+ *
+ * @template {{id: string}} [T=Item]
+ */
+declare class Transaction$1<T extends {
+    id: string;
+} = Item$1> {
+    protected constructor();
+    /**
+     * @param {string} id
+     * @returns {T | undefined}
+     */
+    get_item(id: string): T | undefined;
+    /** @param {string} id */
+    has_item(id: string): boolean;
+    /** @returns {T[]} all items, in order; afterwards any change by others is a conflict */
+    get_items(): T[];
+    /** Number of items; afterwards any change by others is a conflict. */
+    get size(): number;
+    /**
+     * Add to the batch that will be sent when the function returns.
+     *
+     * @param {Omit<Changes<T>, "if">} changes as for `Dataset.update`
+     * @throws {SharedStateError} `bad_update`, and nothing is added: the changes are invalid, or the function has ended
+     */
+    update(changes: Omit<Changes$1<T>, "if">): void;
+    #private;
+}
+
+/** @import { Diff, Item } from "../protocol/replica.js" */
+/**
+ * A list of items stored in one item of a collection, as its member `state`, and always replaced as a whole. Good
+ * for small sets of data that belong together.
+ *
+ * @template {{id: string}} [T=Item]
+ */
+declare class SharedObject$1<T extends {
+    id: string;
+} = Item$1> {
+    protected constructor();
+    /** Id of the item that holds the list. */
+    get id(): string;
+    /** @returns {T[]} the items, in a new list; empty if there is no such item */
+    get_items(): T[];
+    /**
+     * @param {string} id
+     * @returns {T | undefined}
+     */
+    get_item(id: string): T | undefined;
+    /** @param {string} id */
+    has_item(id: string): boolean;
+    /**
+     * Replace the whole list. Of several items with the same id the last one counts, in the place of the first.
+     *
+     * @param {readonly import("../api/changes.js").New<T>[]} items not modified; one without `id` gets a random one
+     * @returns {Promise<any>} as of `Dataset.update`
+     * @throws {TypeError} unless it is a list
+     * @throws {import("../protocol/errors.js").SharedStateError} `bad_update` if an item is not JSON, or has an id that is not a string
+     */
+    set_items(items: readonly New<T>[]): Promise<any>;
+    /**
+     * Have a function called after each change of the list.
+     *
+     * @param {(diffs: Diff<T>[]) => unknown} callback gets one diff for each item of the list that is not what
+     *   it was, or has moved; never none
+     * @returns {object} handle for `remove_callback`
+     */
+    add_callback(callback: (diffs: Diff$1<T>[]) => unknown): object;
+    /** @param {object} handle from `add_callback`; an unknown one has no effect */
+    remove_callback(handle: object): void;
+    #private;
+}
+
+/** @typedef {{skew: number, trans: number, at: number}} Sample */
+declare class Clock$1 {
+    protected constructor();
+    /** Resolves at the first sample. Rejects with `closed` if the client is closed first. */
+    get ready(): Promise<void>;
+    /**
+     * The server's time, in seconds since the Unix epoch. Never goes backwards. Before the first sample it is this
+     * computer's own.
+     *
+     * @returns {number}
+     */
+    now(): number;
+    /** How far the server's clock is ahead of this computer's, in seconds. */
+    get skew(): number;
+    /** One-way latency in seconds, according to the best sample. */
+    get trans(): number;
+    /** Maximum error of `skew`, in seconds; Infinity before the first sample. */
+    get error(): number;
+    #private;
+}
 
 /** @type {string} the version of this package, as in `package.json`: without a commit, for bundles are reproducible */
 declare const version: string;

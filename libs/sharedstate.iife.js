@@ -3153,7 +3153,13 @@ ${view}`
     #ds;
     #element;
     #options;
+    /** @type {object | undefined} */
     #callback;
+    /** @type {HTMLInputElement | undefined} */
+    #field;
+    /** Lets go what the field asked for. */
+    #release = () => {
+    };
     /** @type {Map<string, HTMLElement>} rows by id */
     #rows = /* @__PURE__ */ new Map();
     /**
@@ -3165,15 +3171,69 @@ ${view}`
       this.#ds = ds;
       this.#element = element;
       this.#options = options;
-      this.#callback = ds.add_callback((diffs) => this.#show(diffs));
       element.setAttribute("role", "list");
       element.replaceChildren();
-      this.#show(ds.get_items());
+      this.#follow(ds);
+      if (options.filter) this.#add_field(options.filter, ds);
     }
     /** Stop following the dataset; the rows stay as they are, with their buttons disabled. */
     close() {
-      this.#ds.remove_callback(this.#callback);
+      this.#ds.remove_callback(this.#callback ?? {});
+      this.#field?.remove();
+      this.#release();
       for (const button of this.#element.querySelectorAll("button")) button.disabled = true;
+    }
+    /** @param {import("../api/dataset.js").Dataset<T>} ds */
+    #follow(ds) {
+      this.#ds.remove_callback(this.#callback ?? {});
+      this.#ds = ds;
+      this.#callback = ds.add_callback((diffs) => this.#show(diffs));
+      this.#show([...[...this.#rows.keys()].map((id) => ({ id })), ...ds.get_items()]);
+    }
+    /**
+     * @param {import("../api/client.js").SharedStateClient} client
+     * @param {import("../api/dataset.js").Dataset<T>} all what is shown without a filter
+     */
+    #add_field(client, all) {
+      const field = this.#field = document.createElement("input");
+      field.type = "search";
+      field.className = "list-filter";
+      field.placeholder = 'Filter, such as {"done": false}';
+      field.setAttribute("aria-label", "Filter");
+      field.onchange = async () => {
+        const wanted = field.value;
+        let release = () => {
+        };
+        let ds = all;
+        try {
+          if (wanted.trim()) {
+            const given = JSON.parse(wanted);
+            const where = all.where ? { and: [all.where, given] } : given;
+            const [handle, part] = client.acquire(all.path, {
+              where,
+              last: all.last,
+              fields: all.fields
+            });
+            release = () => client.release(handle);
+            ds = /** @type {any} */
+            part;
+          }
+          await ds.ready;
+          if (wanted !== field.value || !field.isConnected) return release();
+          this.#follow(ds);
+          this.#release();
+          this.#release = release;
+          field.setCustomValidity("");
+        } catch (error) {
+          release();
+          field.setCustomValidity(
+            /** @type {Error} */
+            error.message
+          );
+          field.reportValidity();
+        }
+      };
+      this.#element.before(field);
     }
     /** @param {{id: string}[]} changed diffs or items */
     #show(changed) {

@@ -62,10 +62,12 @@ export function useItem(ds, id) {
 export function useCollection(client, path, { initial = NOTHING, ...filter } = {}) {
   const [, text] = filter_of(filter);
   // The initial items belong to the client and path: a different list does not acquire anew.
-  const store = useMemo(() => collection(client, path, filter, initial), [client, path]);
+  const store = useMemo(() => collection(client, path, filter, text, initial), [client, path]);
   const shown = useSyncExternalStore(store.subscribe, store.snapshot, store.server_snapshot);
-  useEffect(() => store.choose(filter), [store, text]);
-  return shown;
+  const chosen = store.text === text;
+  useEffect(() => store.choose(filter, text), [store, text]);
+  // What was chosen in this rendering is asked for after it.
+  return chosen ? shown : [shown[0], shown[1], LOADING];
 }
 
 /**
@@ -73,9 +75,10 @@ export function useCollection(client, path, { initial = NOTHING, ...filter } = {
  * @param {CoreClient} client
  * @param {string} path
  * @param {FilterOptions} filter
+ * @param {string | undefined} text of the filter
  * @param {readonly T[]} initial
  */
-function collection(client, path, filter, initial) {
+function collection(client, path, filter, text, initial) {
   /** @typedef {readonly [readonly T[], Dataset<T> | undefined, Loading]} Shown */
   const ds = client._peek(collection_path(path), filter);
   /** @type {Follower<T> | undefined} */
@@ -86,6 +89,7 @@ function collection(client, path, filter, initial) {
   const at_first = [initial, undefined, LOADING];
   let shown = at_first;
   return {
+    text,
     /** @param {() => void} changed */
     subscribe(changed) {
       const made = (follower = new Follower(client, path, filter, initial, changed));
@@ -95,9 +99,10 @@ function collection(client, path, filter, initial) {
         follower = undefined;
       };
     },
-    /** @param {FilterOptions} now */
-    choose(now) {
+    /** @param {FilterOptions} now @param {string | undefined} its_text */
+    choose(now, its_text) {
       filter = now;
+      this.text = its_text;
       follower?.choose(now);
     },
     snapshot() {

@@ -157,6 +157,7 @@ describe("views", () => {
     await assert.rejects(ds.update({ insert }), with_code("bad_update"));
     let runs = 0;
     const transaction = ds.transaction((tx) => {
+      assert.throws(() => tx.update({ insert }), with_code("bad_update"));
       runs++;
       tx.update({ insert });
     });

@@ -277,4 +277,36 @@ describe("TanStack DB on demand", () => {
     assert.equal(socket.sent.length, 3);
     assert.equal(written.length, 4);
   });
+
+  test("a subset is loaded once its rows are visible, and a row that is there already is updated", async () => {
+    const { client } = make();
+    /** @type {[string, number][]} */
+    const written = [];
+    /** @type {(() => void)[]} */
+    const show = [];
+    const target = /** @type {any} */ ({
+      begin() {},
+      commit: () => new Promise((resolve) => show.push(() => resolve(undefined))),
+      markReady() {},
+      write: (/** @type {any} */ { type, value }) => written.push([type, value.n]),
+    });
+    const { loadSubset } = /** @type {any} */ (
+      collection_options(client, C, { syncMode: "on-demand" }).sync.sync(target)
+    );
+    const first = loadSubset({ where: func("eq", ref("id"), val("b")) });
+    const socket = FakeWebSocket.last.open().know().serve(matching);
+    let loaded = false;
+    first.then(() => (loaded = true));
+    await turn();
+    assert.equal(loaded, false);
+    for (const each of show) each();
+    await first;
+    loadSubset({ where: func("gt", ref("n"), val(3)) }).catch(() => {});
+    socket.serve(() => [{ id: "b", room: "r3", n: 6 }]);
+    assert.deepEqual(written, [
+      ["insert", 5],
+      ["update", 6],
+    ]);
+    client.close();
+  });
 });

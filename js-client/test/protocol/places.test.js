@@ -73,6 +73,9 @@ test("an update puts items in order once, and not at all if they go to the end",
   it.apply(update({ insert: middle, at: middle.map((_, n) => [n, 1]) }));
   assert.equal(sorts, 1);
   assert.deepEqual([...it.items.keys()].slice(0, 4), ["0", "m0", "1", "m1"]);
+  it.apply(update({ insert: [{ id: "a" }], at: [[1, 0]], reset: true }));
+  it.apply(update({ insert: [{ id: "b" }], at: [[2, 0]] }));
+  assert.equal(sorts, 1, "after a snapshot the end is that of the snapshot");
 });
 
 test("what comes without places goes to the end, and a snapshot without them stands as it comes", () => {
