@@ -6,7 +6,6 @@ error is as good as false. Its opposite must not: it says when the test cannot h
 
 from __future__ import annotations
 
-from sys import float_info
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from sharedstate_core.errors import RequestError
@@ -29,7 +28,8 @@ _OPPOSITE: Final = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 _EXACT: Final = 2**53
 """Below it, every whole number is a double, too."""
 
-_LARGEST: Final = float_info.max
+_LARGEST: Final = 1.7976931348623157e308
+"""The largest double."""
 
 
 class Given(NamedTuple):
