@@ -65,7 +65,7 @@ def keys_of(tree: Node) -> Keys | None:
     match tree:
         case And(parts=parts):
             found = [keys for part in parts if (keys := keys_of(part)) is not None]
-            return min(found, key=len, default=None)
+            return min(found, key=_breadth, default=None)
         case Or(parts=parts):
             return _union(map(keys_of, parts))
         case Choice(condition=condition, yes=yes, no=no):
@@ -80,6 +80,12 @@ def keys_of(tree: Node) -> Keys | None:
             return _contained(left, right)
         case _:
             return None
+
+
+def _breadth(keys: Keys) -> tuple[int, int]:
+    """Return how much is found by keys: true, false and null are values of very many items, whatever the member."""
+    common = sum(key.value is None or isinstance(key.value, bool) for key in keys)
+    return common, len(keys)
 
 
 def _equal(one: Node, other: Node) -> Keys | None:
