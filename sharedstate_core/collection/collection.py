@@ -93,7 +93,7 @@ class Collection(LongWork[C]):
             self._subscribers.await_content(subscription, claimed)
             return ()
         view, cursor = self._view_of(subscription, replica), subscription.cursor
-        if view is not None and cursor is not None and view.is_passed_by(cursor):
+        if view is not None and self._has_passed(subscription, view):
             self._move(view, replica, out)
         source, notices = (replica, self._notices) if view is None else (view, view.notices)
         if notices.takes_turns(source, subscription.audience.parts, cursor):
@@ -110,6 +110,7 @@ class Collection(LongWork[C]):
 
     def give(self, answer: Settled[C], out: Effects[C]) -> None:
         """Answer the author of an update, once its reader has been shown it."""
+        self._bring_up((answer.author.reader,), out)
         self._answers.give((answer,), out)
 
     # --- storage results --------------------------------------------------------------------------
@@ -131,7 +132,7 @@ class Collection(LongWork[C]):
             self._answers.hold(answers)  # subscribers must see the updates first
         else:
             if self._views is not None:
-                self._bring_up_all(answers, out)
+                self._bring_up([answer.author.reader for answer in answers], out)
             self._answers.give(answers, out)
         self.proceed(out)
 
@@ -249,13 +250,9 @@ class Collection(LongWork[C]):
         has_content = self._content.replica is not None and not self._freshness.stale
         if has_content or not self._subscribers.count:
             if self._views is not None:
-                self._bring_up_all(self._answers.held, out)
+                held = [answer.author.reader for answer in self._answers.held]
+                self._bring_up([*held, *self._waiting.caught_up], out)
             self._answers.release(out)
-
-    def _bring_up_all(self, answers: Sequence[Settled[C]], out: list[Effect[C]]) -> None:
-        """See to it that those who are answered are at the present state in all their views."""
-        for answer in answers:
-            self._bring_up(answer.author, out)
 
     def _close_views(self, now: float) -> None:
         due = self._close_unused(now) if self._unused else None

@@ -147,7 +147,7 @@ class LongWork(Viewing[C]):
                 self.proceed(out)
         except RequestError as error:
             self.operation = self._work = None
-            self._bring_up(self._queue.waiting[0].author, out)
+            self._bring_up((self._queue.waiting[0].author.reader,), out)
             self._queue.fail_head(error, out, self.cursor)
             self.proceed(out)
         except LocalProtocolError as error:
@@ -164,7 +164,7 @@ class LongWork(Viewing[C]):
         self._subscribers.waiting.wake()
         if self._freshness.succeeded(replica, is_news=is_news):
             self._host.set_deadline(self, "probe", out.now + PROBE_SECONDS)
-        if is_news:
+        if is_news or (self._views is not None and self._views.due):
             self._broadcast(replica, out)
         self.proceed(out)
 

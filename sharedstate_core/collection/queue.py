@@ -15,13 +15,12 @@ from .settled import Settled
 from .waiting_requests import ID_BYTES, Get, Put, QueuedRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sharedstate_core.items.replica import Replica
     from sharedstate_core.limits import LiveLimits
     from sharedstate_core.pending import Pending
 
-    from .author import Author
     from .reader import Reader
 
 CHANGES: Final = "what the rules look at keeps changing, at another server; nothing was applied"
@@ -88,11 +87,11 @@ class Queue(Generic[C]):
         replica: Replica | None,
         live: LiveLimits,
         out: Effects[C],
-        bring_up: Callable[[Author[C], list[Effect[C]]], None],
+        bring_up: Callable[[Iterable[Reader[C] | None], list[Effect[C]]], None],
     ) -> list[Write]:
         """Take the updates at the head for one commit, refusing what is too large or not allowed.
 
-        Before an author is told of a state, `bring_up` is called: its reader has to be there.
+        Before an author is told of a state, `bring_up` is called with its reader, which has to be there.
 
         It looks at those that take up to `GROUP_BYTES`, but at least one, and takes up to `Limits.group`: none if all
         are refused, or if the head has yet to be checked, by turns.
@@ -113,7 +112,7 @@ class Queue(Generic[C]):
                         break
                 except RequestError as error:
                     size += head.size
-                    bring_up(head.author, out)
+                    bring_up((head.author.reader,), out)
                     self.fail_head(error, out, None if replica is None else replica.cursor)
                     continue
             if quota is not None:

@@ -18,12 +18,14 @@ from sharedstate_core.views.views import Views
 from .state import CollectionState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sharedstate_core.items.notices import Notices
     from sharedstate_core.items.replica import Replica
     from sharedstate_core.items.source import Source
     from sharedstate_core.views.view import View
 
-    from .author import Author
+    from .reader import Reader
     from .subscription import Subscription
     from .waiting_requests import Get
 
@@ -90,12 +92,14 @@ class Viewing(CollectionState[C]):
 
     def _source_for(self, read: Get[C], replica: Replica) -> tuple[Source, Notices]:
         """Return what the answer to a read at the head of the queue is made of, and what encodes it."""
-        if read.definition is None:
+        definition = read.definition()
+        if definition is None:
             return replica, self._notices
-        views = self._all_views()
-        if self._read_view is None or self._read_view[0] is not read:
-            self._read_view = read, views.once(read.definition)
-        view = self._read_view[1]
+        views, known = self._all_views(), self._read_view
+        if known is None or known[0] is not read or known[1].definition.key != definition.key:
+            self._end_read()
+            known = self._read_view = read, views.once(definition)
+        view = known[1]
         views.prepare(view, replica)
         return view, view.notices
 
@@ -105,15 +109,24 @@ class Viewing(CollectionState[C]):
         if read is not None and not self._all_views().has(read[1]):
             read[1].notices.clear()
 
+    def _has_passed(self, subscription: Subscription[C], view: View) -> bool:
+        """Return whether a subscriber may know a later state of the collection than that of the view."""
+        cursor = subscription.cursor
+        if cursor is None:
+            return not subscription.is_new  # it is shown something else than before
+        return view.is_passed_by(cursor)
+
     # --- telling ----------------------------------------------------------------------------------
 
-    def _bring_up(self, author: Author[C], out: list[Effect[C]]) -> None:
-        """See to it that an author's reader is at the present state in all its views."""
-        views, replica, reader = self._views, self._content.replica, author.reader
-        if views is None or replica is None or reader is None:
+    def _bring_up(self, readers: Iterable[Reader[C] | None], out: list[Effect[C]]) -> None:
+        """See to it that these readers are at the present state in all their views."""
+        views, replica = self._views, self._content.replica
+        is_moving = self.operation == "apply" or self.operation == "tell"
+        if views is None or replica is None or is_moving:
             return
-        for definition in reader.definitions(self.path):
-            self._move(views.open(definition), replica, out)
+        for reader in readers:
+            for definition in () if reader is None else reader.definitions(self.path):
+                self._move(views.open(definition), replica, out)
 
     def _move(self, view: View, replica: Replica, out: list[Effect[C]]) -> None:
         """Let a view, and its readers in step, be at the state of the replica, although nothing has changed in it."""

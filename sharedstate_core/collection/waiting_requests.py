@@ -14,6 +14,8 @@ from .author import Author
 from .permit import Permit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sharedstate_core.views.definition import Definition
 
 REQUEST_BYTES: Final = 500
@@ -30,6 +32,14 @@ def put_size(write: Write, text: int) -> int:
     if condition is not None and condition.ids:
         ids += len(condition.ids)
     return REQUEST_BYTES + text + ID_BYTES * ids
+
+
+SHOWN_BYTES: Final = 3_000
+"""Approximate memory that it takes to know what of a collection is to be read."""
+
+
+def nothing_else() -> None:
+    """Return what a read of the whole collection shows."""
 
 
 class Put(Struct, Generic[C], eq=False):
@@ -76,11 +86,11 @@ class Get(NamedTuple, Generic[C]):
 
     Attributes:
         author: who asks for it.
-        definition: what the author is shown; None for the whole collection.
+        definition: returns what the author is shown, at any moment; None for the whole collection.
     """
 
     author: Author[C]
-    definition: Definition | None = None
+    definition: Callable[[], Definition | None] = nothing_else
 
     @property
     def looks(self) -> bool:
@@ -90,7 +100,7 @@ class Get(NamedTuple, Generic[C]):
     @property
     def size(self) -> int:
         """Approximate memory it takes, in bytes."""
-        return self.author.size + (self.definition.size if self.definition else 0)
+        return self.author.size + (0 if self.definition is nothing_else else SHOWN_BYTES)
 
 
 QueuedRequest: TypeAlias = Put[C] | Get[C]

@@ -314,6 +314,8 @@ class Replica:
                 for row in rows
             ]
             self._add(entries)
+            if before is not None:
+                before.update(dict.fromkeys([entry.id for entry in entries]))
             return entries
         entries, new = [], []
         for row in rows:

@@ -200,8 +200,7 @@ class Dispatcher(Generic[C]):
             RequestError: it cannot be used now.
         """
         self._registry.admit_read(path)
-        definition = self.rights.definition(author.reader, path, wanted)
-        self.take_in(path, Get(author, definition), out)
+        self.take_in(path, Get(author, self.rights.shown(author.reader, path, wanted)), out)
 
     def take_in(
         self, path: CollectionPath, request: QueuedRequest[C], out: list[Effect[C]]

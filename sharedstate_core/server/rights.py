@@ -18,6 +18,7 @@ from collections import OrderedDict
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final, Generic, TypeAlias
 
+from sharedstate_core.collection.waiting_requests import nothing_else
 from sharedstate_core.effects import C, Effects
 from sharedstate_core.errors import RequestError
 from sharedstate_core.expressions.printer import key_of
@@ -84,6 +85,31 @@ class _Known:
     def permit(self) -> Permit | None:
         """What the user may change; None for nothing."""
         return None if self._match is None else self._permit(self._match)
+
+
+def _definition(known: _Known | None, wanted: Wanted) -> Definition | None:
+    """Return what is shown; None for the whole collection."""
+    if known is None:
+        return definition_of(wanted, ALL)
+    return known.whole if wanted is EVERYTHING else definition_of(wanted, known.readable)
+
+
+class _Shown:
+    """Says what is shown to somebody; it is made anew only when what the rules say has changed."""
+
+    __slots__ = ("_definition", "_find", "_known", "_wanted")
+
+    def __init__(self, find: Callable[[], _Known | None], wanted: Wanted) -> None:
+        self._find = find
+        self._wanted = wanted
+        self._known = find()
+        self._definition = _definition(self._known, wanted)
+
+    def __call__(self) -> Definition | None:
+        known = self._find()
+        if known is not self._known:
+            self._known, self._definition = known, _definition(known, self._wanted)
+        return self._definition
 
 
 _Key: TypeAlias = "tuple[Identity, str | None, CollectionPath]"
@@ -167,10 +193,18 @@ class Rights(Generic[C]):
         self, session: Reader[C] | None, path: CollectionPath, wanted: Wanted
     ) -> Definition | None:
         """Return what a connection is shown of a collection that it may read; None for the whole collection."""
-        if self._rules is None or session is None:
-            return definition_of(wanted, ALL)
-        known = self._look_up(session, path)
-        return known.whole if wanted is EVERYTHING else definition_of(wanted, known.readable)
+        return _definition(self._known_of(session, path), wanted)
+
+    def shown(
+        self, session: Reader[C] | None, path: CollectionPath, wanted: Wanted
+    ) -> Callable[[], Definition | None]:
+        """Return what says, at any moment, what a connection is shown of a collection: its user may change."""
+        if wanted is EVERYTHING and not self.are_limited:
+            return nothing_else
+        return _Shown(partial(self._known_of, session, path), wanted)
+
+    def _known_of(self, session: Reader[C] | None, path: CollectionPath) -> _Known | None:
+        return None if self._rules is None or session is None else self._look_up(session, path)
 
     def scope(self, session: Reader[C], path: CollectionPath) -> str:
         """Return what names that which the rules let a connection see; empty if they do not look at items."""
