@@ -16,7 +16,10 @@ from sharedstate_anyio.client import (
     Client,
     Dataset,
     Diff,
+    Page,
+    Place,
     Transaction,
+    Where,
     connect,
 )
 
@@ -70,6 +73,7 @@ async def typed_client() -> None:
     assert_type(connect(URL, loads=todo.decode), AbstractAsyncContextManager[Client[Todo]])
     async with connect(URL, wait=False, max_queue=10, loads=todo.decode) as client:
         assert_type(client, Client[Todo])
+        assert_type(await client.page(C), Page[Todo])
         async with client.acquired(C) as ds:
             assert_type(ds, Dataset[Todo])
             assert_type(ds["a"].done, bool)
@@ -99,6 +103,19 @@ async def typed_datasets(client: Client) -> None:
     assert_type(await client.get("/"), list[str])
     assert_type(await client.get("/clock"), float)
     assert_type(await client.get(C), Any)
+    part: Where = {"room": "r3", "n": {"gt": 1}, "or": [{"done": True}, {"not": {"n": 3}}]}
+    few = await client.acquire(C, where=part, last=5, fields=["done"])
+    assert_type(few, Dataset)
+    assert_type(await client.acquire(C, where={"n": 1}, loads=todo.decode), Dataset[Todo])
+    assert_type(few.where, dict[str, Any] | None)
+    assert_type(few.before, Place | None)
+    page = await client.page(C, last=5, before=few.before)
+    assert_type(page, Page)
+    assert_type(page.items, list[dict[str, Any]])
+    async with client.acquired(C, last=1) as newest:
+        assert_type(newest, Dataset)
+    await client.acquire(C, where="room")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    await client.page(C, before=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await client.acquire(C, todo.decode)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 
 

@@ -13,6 +13,7 @@ from sharedstate_anyio.server_command.base_parser import Parser
 from sharedstate_anyio.server_command.options import CLIENT_COMMANDS
 from sharedstate_anyio.version import ShowVersion
 
+from .filtering import FILTER, add_filter
 from .tally import Tally
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ examples:
   sharedstate put localhost:9000/app/items/todo '{"id": "milk", "done": false}'
   sharedstate get localhost:9000/app/items/todo
   sharedstate watch localhost:9000/app/items/todo --initial | jq .new
+  sharedstate watch localhost:9000/app/items/chat --where '{"room": "r3"}' --last 50
   sharedstate dump wss://example.org/app/items/todo -o todo.jsonl
   sharedstate load wss://example.org/app/items/todo todo.jsonl --reset
   sharedstate delete localhost:9000/app/items/todo   asks first, at a terminal
@@ -42,6 +44,10 @@ line or line of input; 130 Ctrl-C, 143 SIGTERM, also of watch, which ends that w
 
 The server itself is sharedstate-anyio; sharedstate config.json starts it too.
 """
+
+WATCH: Final = f"""
+With a filter, an item that begins to fit comes as "new" without "old", one that no longer does as "old" without "new".
+{FILTER}"""
 
 PUT: Final = """
 A line is an item, {"id": …}, which is added or replaces the one with the same id, or a change, made in one step:
@@ -103,18 +109,20 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--version", action=ShowVersion, help="show the version and exit")
     commands = made.add_subparsers(metavar="COMMAND", required=True, dest="command")
 
-    get = _command(commands, "get", "print items, or names of services and collections")
+    get = _command(commands, "get", "print items, or names of services and collections", FILTER)
     get.add_argument("target", type=_partial, metavar="URL", help="URL/app/service/collection")
     get.add_argument("ids", nargs="*", metavar="ID", help="only these items")
+    add_filter(get)
 
     put = _command(commands, "put", "make updates, one per line", PUT)
     _target(put)
     put.add_argument("changes", nargs="*", metavar="JSON", help="default: standard input")
     put.set_defaults(tally=Tally("update"))
 
-    watch = _command(commands, "watch", "print changes as they arrive, until Ctrl-C")
+    watch = _command(commands, "watch", "print changes as they arrive, until Ctrl-C", WATCH)
     _target(watch)
     watch.add_argument("--initial", action="store_true", help="begin with the present items")
+    add_filter(watch)
     watch.set_defaults(patience=math.inf)
 
     load = _command(commands, "load", "insert many items; restore a dump", LOAD)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from .failures import FAILED, CommandError
+from .filtering import is_part, part_of
 from .lines import STDOUT, harmless, one_line, write_lines
 from .saying import say
 from .session import acquired, answered, connecting, session
@@ -27,6 +28,9 @@ async def get(options: Namespace) -> int:
     collection = path.count("/") == 3 and len(path) > 3
     if options.ids and not collection:
         raise CommandError("ids are of items: expected URL/app/service/collection", 2)
+    part = part_of(options)
+    if is_part(part) and not collection:
+        raise CommandError("filters are of items: expected URL/app/service/collection", 2)
     how = connecting(options)
     async with session(url, how) as client:
         if path == "/apps" or path.count("/") == 2:
@@ -35,7 +39,7 @@ async def get(options: Namespace) -> int:
         if not collection:
             texts = await answered(client, how.patience, client.get(path, loads=_elements))
         else:
-            ds = await acquired(client, path, how.patience)
+            ds = await acquired(client, path, how.patience, part)
             texts = [ds[id] for id in options.ids if id in ds] if options.ids else ds.get_items()
             missing = [id for id in options.ids if id not in ds]
     await _print(texts)
@@ -116,7 +120,7 @@ async def watch(options: Namespace) -> int:
     url, path = options.target
     how = connecting(options)
     async with session(url, how) as client:
-        ds = await acquired(client, path, how.patience)
+        ds = await acquired(client, path, how.patience, part_of(options))
         changes = ds.changes()
         if options.initial:
             await _print(_diff(id, text, None) for id, text in ds.items())

@@ -12,14 +12,17 @@ from sharedstate_anyio.client import ConnectionLostError, RequestError, connect
 from sharedstate_anyio.client.net.address import parse_address
 
 from .failures import BAD_INPUT, CommandError
+from .filtering import WHOLE
 from .saying import say
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from sharedstate_anyio.client import Client, Dataset, TokenSource
+
+    from .filtering import Part
 
 T = TypeVar("T")
 
@@ -179,8 +182,10 @@ async def answered(
     return answers[0]
 
 
-async def acquired(client: Client[bytes], path: str, patience: float) -> Dataset[bytes]:
-    """Acquire a collection; meanwhile check now and then that the server and its storage still answer.
+async def acquired(
+    client: Client[bytes], path: str, patience: float, part: Part = WHOLE
+) -> Dataset[bytes]:
+    """Acquire a collection, or a part of it; meanwhile check now and then that the server and its storage still answer.
 
     A server whose storage is unavailable keeps trying to load the collection, for as long as it takes.
 
@@ -191,12 +196,12 @@ async def acquired(client: Client[bytes], path: str, patience: float) -> Dataset
     found: list[Dataset[bytes]] = []
     problem: RequestError | None = None
 
-    async def ask(what: str) -> None:
+    async def ask(get: Callable[[], Awaitable[object]]) -> None:
         nonlocal problem
         while True:
             await anyio.sleep(patience)
             try:
-                await client.get(what)  # a list that is too large is an answer, too
+                await get()  # a list that is too large is an answer, too
             except ConnectionLostError:
                 continue
             except RequestError as error:
@@ -215,9 +220,11 @@ async def acquired(client: Client[bytes], path: str, patience: float) -> Dataset
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(see_whether_it_answers)
-        tasks.start_soon(ask, path.rpartition("/")[0])
-        tasks.start_soon(ask, path)  # perhaps only this collection cannot be read
-        found.append(await client.acquire(path))
+        tasks.start_soon(ask, lambda: client.get(path.rpartition("/")[0]))
+        tasks.start_soon(
+            ask, lambda: client.get(path, **part)
+        )  # perhaps only this collection cannot be read
+        found.append(await client.acquire(path, **part))
         tasks.cancel_scope.cancel()
     if problem is not None:
         raise problem
