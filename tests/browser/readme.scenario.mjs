@@ -13,7 +13,7 @@ async function blocks(page, language) {
 
 /** Make `expression;   // value` an assertion, where the comment is a value; there are so many. */
 function checked(script, many) {
-  const [assertion] = [/^(ds\.[^;]+);\s+\/\/ ([\d{[].*|true|false)$/gm];
+  const [assertion] = [/^((?:ds|older)\.[^;]+);\s+\/\/ ([\d{[].*|true|false)$/gm];
   const found = script.match(assertion) ?? [];
   assert.equal(found.length, many, `the script tells ${many} values`);
   return script.replaceAll(assertion, "check($1, $2);");
@@ -22,7 +22,7 @@ function checked(script, many) {
 await scenario(async ({ server, open }) => {
   const here = (text) => text.replaceAll("127.0.0.1:9000", `127.0.0.1:${server.port}`);
   const [page, ...other_pages] = await blocks("README.md", "html");
-  const [script, modern, signing_in, edit, refused, ...other_scripts] = [
+  const [script, modern, signing_in, edit, part, refused, ...other_scripts] = [
     ...(await blocks("README.md", "js")),
     ...(await blocks("docs/javascript-client.md", "js")),
   ];
@@ -60,6 +60,8 @@ await scenario(async ({ server, open }) => {
   const signed = await run(here(signing_in).replace("{SharedStateClient, ", "{"));
   assert.deepEqual(signed.logged.at(-1), "done");
   assert.deepEqual((await run(checked(here(edit), 1))).values, [[true, true]]);
+  const parts = (await run(checked(here(part), 4))).values;
+  for (const [found, expected] of parts) assert.deepEqual(found, expected);
   assert.match((await run(here(refused))).logged.at(-2), /^conflict at version \d+$/);
   site.close();
 

@@ -54,6 +54,8 @@ RUNTIMES = {
         "demo_users",
         "hostile",
         "scale",
+        "filters",
+        "views",
     ],
 )
 def test_scenario(name: str, loop: str, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ const IDS = Array.from(
 );
 
 const SCRIPT = `
-  const client = new SHAREDSTATE.SharedStateClient("ws://127.0.0.1:PORT");
+  globalThis.client = new SHAREDSTATE.SharedStateClient("ws://127.0.0.1:PORT");
   globalThis.ds = client.acquire("/app/mitems/c")[1];
   const rows = (id) => document.querySelectorAll("#" + id + " > .list-item");
   globalThis.texts = (id) => [...rows(id)].map((row) => row.querySelector("span").textContent);
@@ -106,6 +106,34 @@ await scenario(async ({ server, open }) => {
     true,
   );
 
+  // A filter is asked for as JSON; what is shown stays until what it asks for has come, and one that is refused says why.
+  await page.evaluate(() => viewer.close());
+  await page.evaluate(() => {
+    globalThis.viewer = new SHAREDSTATE.DatasetViewer(ds, document.getElementById("list"), {
+      delete: true,
+      filter: client,
+    });
+  });
+  const field = page.locator(".list-filter");
+  const filter = async (text) => {
+    await field.fill(text);
+    await field.press("Enter");
+  };
+  const count = async (number) =>
+    until(async () => (await texts("list")).length === number, `${number} rows`);
+  await filter('{"text": {"prefix": "<"}}');
+  await count(IDS.filter((id, n) => n > 1 && id.startsWith("<")).length + 1);
+  const shown = await texts("list");
+  for (const wrong of ['{"text": {"near": 1}}', "{text: 1}"]) {
+    await filter(wrong);
+    await until(() => field.evaluate((input) => !input.checkValidity()), `no to ${wrong}`);
+    assert.deepEqual(await texts("list"), shown);
+  }
+  await filter("");
+  await count(IDS.length);
+  assert.equal(await field.evaluate((input) => input.checkValidity()), true);
+  await page.evaluate(() => row("list", 1).querySelector("button").focus());
+
   // With the keyboard alone, every one is deleted; the focus goes on to the next.
   for (let left = IDS.length; left > 1; left--) {
     await page.keyboard.press(left % 2 ? "Enter" : "Space");
@@ -116,6 +144,7 @@ await scenario(async ({ server, open }) => {
   assert.equal(await page.evaluate(() => ds.size), 0);
 
   await page.evaluate(() => viewer.close());
+  assert.equal(await field.count(), 0);
   await page.evaluate(() => ds.update({ insert: [{ id: "a" }] }));
   assert.deepEqual(await texts("list"), []);
   assert.equal(await page.evaluate(() => globalThis.hacked), undefined);
