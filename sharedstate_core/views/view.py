@@ -160,8 +160,11 @@ class View:
         """
         before, window = self._shown_before, self._window
         self._shown_before = None
-        if before is None or window is None:
-            return window is None
+        if window is None:  # nobody has asked yet what is in it: what has gone is not known
+            self.since = version
+            return True
+        if before is None:
+            return False
         if window.needs_more:
             window = yield from self._find_newest(size)
         shown = window.shown
