@@ -14,10 +14,11 @@ from sharedstate_anyio.client.net import connector
 from sharedstate_anyio.client.net.link import SENT_AWAY
 from sharedstate_core import Commit, Effect, ErrorCode, Limits, Load, Send, Server, errors
 from sharedstate_core.client import protocol
+from sharedstate_core.filters.where import MAX_TERMS, MAX_VALUES
 from sharedstate_core.paths import MAX_PATH_CHARACTERS, MAX_SEGMENT_BYTES
 from sharedstate_core.peer.subscribing import MAX_SPELLINGS
 from sharedstate_core.testing import MemoryStore
-from sharedstate_core.wire.decode_subscriptions import MAX_SUB_BYTES
+from sharedstate_core.wire.decode_subscriptions import MAX_FIELDS, MAX_SUB_BYTES, MAX_VIEW_BYTES
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = (ROOT / "PROTOCOL.md").read_text("utf-8")
@@ -28,7 +29,7 @@ def test_the_conversation() -> None:
     """Word for word, with one store: a connection goes on from block to block, until another one is announced."""
     store, server = MemoryStore("k3Jx"), Server[str](["items"])
     connections = PAGE.split("<!-- another connection -->")
-    assert len(connections) == 2
+    assert len(connections) == 3
     for number, text in enumerate(connections):
         connection = f"connection {number}"
         server.connection_opened(connection)
@@ -115,6 +116,10 @@ def test_close_codes() -> None:
             f"{LIMITS.unanswered}; from {LIMITS.unanswered // 2} on, no more are read",
         ),
         ("collections in use", f"{LIMITS.collections:,}"),
+        ("different [views]", f"{LIMITS.views:,}; {LIMITS.scanned_views}"),
+        ("items that a view", f"{LIMITS.last:,}"),
+        ("tests and connectives", f"{MAX_TERMS}; {MAX_VALUES:,} (fixed)"),
+        ("the name of a view", f"{MAX_VIEW_BYTES} bytes; {MAX_FIELDS} (fixed)"),
         (
             "items of a",
             "unbounded"
