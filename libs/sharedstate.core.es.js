@@ -1047,13 +1047,66 @@ function join(first, next) {
   return first;
 }
 
-// src/protocol/subscriptions.js
-var Subscriptions = class {
+// src/protocol/subs_requests.js
+var SubsRequests = class {
   /**
    * The protocol level that the server has shown. Until it is 2, the server may know only whole lists of subscriptions.
    * @type {1 | 2 | undefined}
    */
   level;
+  /**
+   * Requests without an answer: what they name, and ticks since. By tunnel.
+   * @type {Map<unknown, {named: Subscription[], age: number}>}
+   */
+  unanswered = /* @__PURE__ */ new Map();
+  #asked = 0;
+  /**
+   * Change the server's list of subscriptions.
+   *
+   * @param {Subscription[]} named now in force
+   * @param {unknown[] | undefined} remove those no longer in force
+   * @param {() => Subscription[]} all
+   * @param {Effect[]} out
+   */
+  send(named, remove, all, out) {
+    const tunnel = `subs${this.#asked++}`;
+    for (const each of named) each.tunnel = tunnel;
+    const whole = this.level !== 2;
+    if (whole) named = all().filter((each) => each.in_force);
+    this.unanswered.set(tunnel, { named, age: 0 });
+    const insert = named.map(({ path, sub }) => [path, sub]);
+    const arg = whole ? { insert, reset: true } : { insert: remove ? void 0 : insert, remove, brief: true };
+    out.push(send_text(encode_request("PUT", "/subs", arg, tunnel)));
+  }
+  /**
+   * Take an answer: it lists what the request named and is subscribed now. More may be in the list, from a server that
+   * does not know `brief`.
+   *
+   * @param {Reply} reply
+   * @returns {Verdict[] | undefined} undefined: it answers something else
+   */
+  answered(reply2) {
+    const request = this.unanswered.get(reply2.tunnel);
+    if (!request) return void 0;
+    this.unanswered.delete(reply2.tunnel);
+    const accepted = by_key(reply2.data, ([, sub]) => members(sub).view);
+    const errors = by_key(reply2.errors, ([, , view]) => view);
+    return request.named.map((subscription) => {
+      const { path, view, state, tunnel } = subscription;
+      const key = key_of(path, view);
+      const asked = state === "asked" && tunnel === reply2.tunnel;
+      const listed = accepted.has(key) || !Array.isArray(reply2.data);
+      if (reply2.ok && listed) return { subscription, asked, error: void 0 };
+      const error = members(errors.get(key) ?? { code: "refused" });
+      const said = reply2.ok ? { data: `${path}: not subscribed`, error } : reply2;
+      return { subscription, asked, error: error_of(said) };
+    });
+  }
+};
+
+// src/protocol/subscriptions.js
+var Subscriptions = class {
+  requests = new SubsRequests();
   /** Paths that the server takes at most, as it has said. */
   #most = Infinity;
   /** Whether some wait because there are more. */
@@ -1063,12 +1116,6 @@ var Subscriptions = class {
   #connected = false;
   /** @type {Map<string, Subscription>} */
   #by_key = /* @__PURE__ */ new Map();
-  #asked = 0;
-  /**
-   * Requests without an answer: what they name, and ticks since. By tunnel.
-   * @type {Map<unknown, {named: Subscription[], age: number}>}
-   */
-  unanswered = /* @__PURE__ */ new Map();
   #max_snapshot;
   /** @param {number} max_snapshot characters of JSON text that the parts of one snapshot may have */
   constructor(max_snapshot) {
@@ -1082,7 +1129,7 @@ var Subscriptions = class {
   }
   connection_lost() {
     this.#connected = false;
-    this.unanswered.clear();
+    this.requests.unanswered.clear();
     for (const each of this.#all()) each.state = "idle";
   }
   /**
@@ -1137,7 +1184,7 @@ var Subscriptions = class {
     });
     for (const each of given_up) each.state = "idle";
     const paths = new Set(given_up.map(({ path }) => path).filter((path) => !kept.has(path)));
-    if (paths.size) this.#change(void 0, [...paths], out);
+    if (paths.size) this.#change([], [...paths], out);
     this.#refuse_unknown(given_up, out);
   }
   /**
@@ -1165,7 +1212,7 @@ var Subscriptions = class {
    */
   notified(notification2, out) {
     const { path, view, epoch } = notification2;
-    this.level = epoch === void 0 ? 1 : 2;
+    this.requests.level = epoch === void 0 ? 1 : 2;
     const subscription = this.#by_key.get(key_of(path, view));
     if (!subscription) return true;
     const trouble = subscription.receive(notification2, out);
@@ -1214,31 +1261,19 @@ var Subscriptions = class {
     this.#subscribe([subscription], resume, out);
   }
   /**
-   * Handle the server's answer to `PUT /subs`: it lists what the request named and is subscribed now. More may be in
-   * the list, from a server that does not know `brief`.
-   *
    * @param {Reply} reply
    * @param {boolean} undecided whether it may still turn out who the user is
    * @param {Effect[]} out
    */
   answered(reply2, undecided, out) {
-    const request = this.unanswered.get(reply2.tunnel);
-    if (!request) return;
-    this.unanswered.delete(reply2.tunnel);
-    const accepted = by_key(reply2.data, ([, sub]) => members(sub).view);
-    const errors = by_key(reply2.errors, ([, , view]) => view);
-    for (const subscription of request.named) {
-      const { path, view, state } = subscription;
-      const key = key_of(path, view);
-      const asked = state === "asked" && subscription.tunnel === reply2.tunnel;
-      const listed = accepted.has(key) || !Array.isArray(reply2.data);
-      if (reply2.ok && listed) {
+    const verdicts = this.requests.answered(reply2);
+    if (!verdicts) return;
+    for (const { subscription, asked, error } of verdicts) {
+      if (!error) {
         if (asked) subscription.state = "subscribed";
-      } else if (asked || reply2.ok && state === "subscribed") {
-        const error = members(errors.get(key) ?? { code: "refused" });
-        const reason = error_of(reply2.ok ? { data: `${path}: not subscribed`, error } : reply2);
-        if (undecided && reason.code === "unauthenticated") subscription.wait(reason);
-        else subscription.refuse(reason, out);
+      } else if (asked || reply2.ok && subscription.state === "subscribed") {
+        if (undecided && error.code === "unauthenticated") subscription.wait(error);
+        else subscription.refuse(error, out);
       }
     }
     this.#use_room(out);
@@ -1294,25 +1329,15 @@ var Subscriptions = class {
     const { path, view, filter } = subscription;
     subscription.state = "idle";
     if (this.#connected && !filter_fault(filter, this.#features))
-      this.#change(void 0, [view === void 0 ? path : [path, view]], out);
+      this.#change([], [view === void 0 ? path : [path, view]], out);
   }
   /**
-   * Change the server's list of subscriptions. Once the server is known to speak level 2, request and answer are about
-   * the change alone, however many subscriptions there are.
-   *
-   * @param {Subscription[] | undefined} named now in force
+   * @param {Subscription[]} named now in force
    * @param {unknown[] | undefined} remove those no longer in force
    * @param {Effect[]} out
    */
   #change(named, remove, out) {
-    const tunnel = `subs${this.#asked++}`;
-    for (const each of named ?? []) each.tunnel = tunnel;
-    const whole = this.level !== 2;
-    if (whole) named = this.#all().filter((each) => each.in_force);
-    this.unanswered.set(tunnel, { named: named ?? [], age: 0 });
-    const insert = named?.map(({ path, sub }) => [path, sub]);
-    const arg = whole ? { insert, reset: true } : { insert, remove, brief: true };
-    out.push(send_text(encode_request("PUT", "/subs", arg, tunnel)));
+    this.requests.send(named, remove, () => this.#all(), out);
   }
   /**
    * Do without a subscription until it is asked for again.
@@ -1408,7 +1433,7 @@ var ClientProtocol = class {
    */
   tick(limit) {
     const late = (each) => each.age++ >= limit;
-    const unanswered = [this.#requests.sent, this.#subscriptions.unanswered];
+    const unanswered = [this.#requests.sent, this.#subscriptions.requests.unanswered];
     return this.#session.tick(limit) || unanswered.some((map) => [...map.values()].some(late)) ? [fault("no answer in time", true)] : this.#keep([]);
   }
   /**
@@ -1428,7 +1453,7 @@ var ClientProtocol = class {
    */
   request(ticket, cmd, path, arg) {
     if (this.#closed) return [settled(ticket, closed())];
-    if (this.#subscriptions.level === 1 && /** @type {any} */
+    if (this.#subscriptions.requests.level === 1 && /** @type {any} */
     arg?.if)
       return [settled(ticket, new SharedStateError("failed", "the server knows no conditions"))];
     const fault2 = filter_fault(arg, this.#session.features);
@@ -1500,13 +1525,13 @@ var ClientProtocol = class {
     const { tunnel, ok, error } = reply2;
     const session = this.#session;
     const subscriptions = this.#subscriptions;
-    if (error.epoch) subscriptions.level = 2;
+    if (error.epoch) subscriptions.requests.level = 2;
     if (session.answered(reply2, out)) {
       if (ok) subscriptions.user_changed(out);
       this.#keep(out);
       return;
     }
-    const is_own = subscriptions.unanswered.has(tunnel) || this.#requests.sent.has(tunnel);
+    const is_own = subscriptions.requests.unanswered.has(tunnel) || this.#requests.sent.has(tunnel);
     if ((is_own || !ok && tunnel == null) && session.overtaken()) this.#keep(out);
     subscriptions.answered(reply2, session.undecided, out);
     this.#requests.receive(reply2, out);

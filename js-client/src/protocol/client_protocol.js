@@ -113,7 +113,7 @@ export class ClientProtocol {
    */
   tick(limit) {
     const late = (/** @type {{age: number}} */ each) => each.age++ >= limit;
-    const unanswered = [this.#requests.sent, this.#subscriptions.unanswered];
+    const unanswered = [this.#requests.sent, this.#subscriptions.requests.unanswered];
     return this.#session.tick(limit) || unanswered.some((map) => [...map.values()].some(late))
       ? [fault("no answer in time", true)]
       : this.#keep([]);
@@ -140,7 +140,7 @@ export class ClientProtocol {
   request(ticket, cmd, path, arg) {
     if (this.#closed) return [settled(ticket, closed())];
     // The server would ignore the condition.
-    if (this.#subscriptions.level === 1 && /** @type {any} */ (arg)?.if)
+    if (this.#subscriptions.requests.level === 1 && /** @type {any} */ (arg)?.if)
       return [settled(ticket, new SharedStateError("failed", "the server knows no conditions"))];
     const fault = filter_fault(arg, this.#session.features);
     if (fault) return [settled(ticket, fault)];
@@ -219,13 +219,13 @@ export class ClientProtocol {
     const { tunnel, ok, error } = reply;
     const session = this.#session;
     const subscriptions = this.#subscriptions;
-    if (error.epoch) subscriptions.level = 2;
+    if (error.epoch) subscriptions.requests.level = 2;
     if (session.answered(reply, out)) {
       if (ok) subscriptions.user_changed(out);
       this.#keep(out);
       return;
     }
-    const is_own = subscriptions.unanswered.has(tunnel) || this.#requests.sent.has(tunnel);
+    const is_own = subscriptions.requests.unanswered.has(tunnel) || this.#requests.sent.has(tunnel);
     // What cannot be told may be the refusal of a session; a token that is waited for is not answered any more.
     if ((is_own || (!ok && tunnel == null)) && session.overtaken()) this.#keep(out);
     subscriptions.answered(reply, session.undecided, out);

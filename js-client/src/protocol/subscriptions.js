@@ -2,9 +2,7 @@
  * The collections that a client holds: its requests to keep them in sync, and the server's messages about them.
  *
  * - A subscription ends with its connection; the replica survives and resumes on the next one.
- * - Until the server has shown that it speaks level 2, each request names all subscriptions, as level 1 requires;
- *   after that, requests name only what changes, and cost the same however many there are.
- * - An answer is about what its request named, whatever else it lists.
+ * - An answer is about what its request named, whatever else it lists (`subs_requests.js`).
  * - What this user may not read is no longer held: it is emptied when the server refuses it or ends it, and asked for
  *   again for another user. While it is not decided who the user is, what nobody may read is kept.
  * - A collection may be held several times, by other filters: each is a subscription of its own, by path and view. What
@@ -12,10 +10,9 @@
  * - Of more than the server takes the first are asked for, and the others when there is room.
  */
 
-import { send_text } from "./effects.js";
 import { SharedStateError } from "./errors.js";
-import { by_key, encode_request, members } from "./messages.js";
 import { error_of } from "./requests.js";
+import { SubsRequests } from "./subs_requests.js";
 import { Subscription } from "./subscription.js";
 import { filter_fault, is_filtered, key_of } from "./views.js";
 
@@ -26,11 +23,7 @@ import { filter_fault, is_filtered, key_of } from "./views.js";
 
 /** All held collections, by path and view; methods add their effects to `out`. */
 export class Subscriptions {
-  /**
-   * The protocol level that the server has shown. Until it is 2, the server may know only whole lists of subscriptions.
-   * @type {1 | 2 | undefined}
-   */
-  level;
+  requests = new SubsRequests();
   /** Paths that the server takes at most, as it has said. */
   #most = Infinity;
   /** Whether some wait because there are more. */
@@ -40,12 +33,6 @@ export class Subscriptions {
   #connected = false;
   /** @type {Map<string, Subscription>} */
   #by_key = new Map();
-  #asked = 0;
-  /**
-   * Requests without an answer: what they name, and ticks since. By tunnel.
-   * @type {Map<unknown, {named: Subscription[], age: number}>}
-   */
-  unanswered = new Map();
   #max_snapshot;
 
   /** @param {number} max_snapshot characters of JSON text that the parts of one snapshot may have */
@@ -62,7 +49,7 @@ export class Subscriptions {
 
   connection_lost() {
     this.#connected = false;
-    this.unanswered.clear();
+    this.requests.unanswered.clear();
     for (const each of this.#all()) each.state = "idle";
   }
 
@@ -122,7 +109,7 @@ export class Subscriptions {
     for (const each of given_up) each.state = "idle";
     // A server that knows no filters knows no views, either: to it, these were paths.
     const paths = new Set(given_up.map(({ path }) => path).filter((path) => !kept.has(path)));
-    if (paths.size) this.#change(undefined, [...paths], out);
+    if (paths.size) this.#change([], [...paths], out);
     this.#refuse_unknown(given_up, out);
   }
 
@@ -153,7 +140,7 @@ export class Subscriptions {
    */
   notified(notification, out) {
     const { path, view, epoch } = notification;
-    this.level = epoch === undefined ? 1 : 2;
+    this.requests.level = epoch === undefined ? 1 : 2;
     const subscription = this.#by_key.get(key_of(path, view));
     // Released meanwhile: this was still on its way.
     if (!subscription) return true;
@@ -207,31 +194,19 @@ export class Subscriptions {
   }
 
   /**
-   * Handle the server's answer to `PUT /subs`: it lists what the request named and is subscribed now. More may be in
-   * the list, from a server that does not know `brief`.
-   *
    * @param {Reply} reply
    * @param {boolean} undecided whether it may still turn out who the user is
    * @param {Effect[]} out
    */
   answered(reply, undecided, out) {
-    const request = this.unanswered.get(reply.tunnel);
-    if (!request) return;
-    this.unanswered.delete(reply.tunnel);
-    const accepted = by_key(reply.data, ([, sub]) => members(sub).view);
-    const errors = by_key(reply.errors, ([, , view]) => view);
-    for (const subscription of request.named) {
-      const { path, view, state } = subscription;
-      const key = key_of(path, view);
-      const asked = state === "asked" && subscription.tunnel === reply.tunnel;
-      const listed = accepted.has(key) || !Array.isArray(reply.data);
-      if (reply.ok && listed) {
+    const verdicts = this.requests.answered(reply);
+    if (!verdicts) return;
+    for (const { subscription, asked, error } of verdicts) {
+      if (!error) {
         if (asked) subscription.state = "subscribed";
-      } else if (asked || (reply.ok && state === "subscribed")) {
-        const error = members(errors.get(key) ?? { code: "refused" });
-        const reason = error_of(reply.ok ? { data: `${path}: not subscribed`, error } : reply);
-        if (undecided && reason.code === "unauthenticated") subscription.wait(reason);
-        else subscription.refuse(reason, out);
+      } else if (asked || (reply.ok && subscription.state === "subscribed")) {
+        if (undecided && error.code === "unauthenticated") subscription.wait(error);
+        else subscription.refuse(error, out);
       }
     }
     this.#use_room(out);
@@ -295,27 +270,16 @@ export class Subscriptions {
     subscription.state = "idle";
     // What it cannot filter was never in force there.
     if (this.#connected && !filter_fault(filter, this.#features))
-      this.#change(undefined, [view === undefined ? path : [path, view]], out);
+      this.#change([], [view === undefined ? path : [path, view]], out);
   }
 
   /**
-   * Change the server's list of subscriptions. Once the server is known to speak level 2, request and answer are about
-   * the change alone, however many subscriptions there are.
-   *
-   * @param {Subscription[] | undefined} named now in force
+   * @param {Subscription[]} named now in force
    * @param {unknown[] | undefined} remove those no longer in force
    * @param {Effect[]} out
    */
   #change(named, remove, out) {
-    // Tunnels of the application's requests are numbers, those of the client's own strings.
-    const tunnel = `subs${this.#asked++}`;
-    for (const each of named ?? []) each.tunnel = tunnel;
-    const whole = this.level !== 2;
-    if (whole) named = this.#all().filter((each) => each.in_force);
-    this.unanswered.set(tunnel, { named: named ?? [], age: 0 });
-    const insert = named?.map(({ path, sub }) => [path, sub]);
-    const arg = whole ? { insert, reset: true } : { insert, remove, brief: true };
-    out.push(send_text(encode_request("PUT", "/subs", arg, tunnel)));
+    this.requests.send(named, remove, () => this.#all(), out);
   }
 
   /**
