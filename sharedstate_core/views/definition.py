@@ -55,7 +55,7 @@ class Definition:
         index_keys: one of them holds for every item of which the expression is true; None if none are known.
     """
 
-    __slots__ = ("_evaluate", "before", "fields", "index_keys", "is_open", "key", "last")
+    __slots__ = ("_program", "_tree", "before", "fields", "index_keys", "is_open", "key", "last")
 
     def __init__(self, shown: Wanted, *, is_open: bool = True) -> None:
         tree, self.last, fields, self.before = shown
@@ -65,7 +65,14 @@ class Definition:
         others = _encode([self.last, named, self.before, is_open]).decode()
         self.key = f"{key_of(tree)} {others}"
         self.index_keys: tuple[IndexKey, ...] | None = keys_of(tree)
-        self._evaluate = Program(tree).evaluate
+        self._tree = tree
+        self._program: Program | None = None
+
+    def compile(self) -> Program:
+        """Return what evaluates the expression, made once; only a view needs it that is not there yet."""
+        if self._program is None:
+            self._program = Program(self._tree)
+        return self._program
 
     @property
     def size(self) -> int:
@@ -74,7 +81,8 @@ class Definition:
 
     def holds(self, item: Mapping[str, object]) -> bool:
         """Return whether an item is shown, as far as that depends on the item alone."""
-        return self._evaluate({"item": item}) is True
+        program = self._program or self.compile()
+        return program.evaluate({"item": item}) is True
 
     def shown(self, text: bytes) -> bytes:
         """Return what is shown of an item."""

@@ -81,18 +81,25 @@ class ItemIndex:
 
     def build(
         self, keys: Sequence[IndexKey], replica: Replica, size: int
-    ) -> Generator[None, None, None]:
-        """Read all items, by portions of `size`, for those members of these keys that are not known yet."""
+    ) -> Generator[None, None, bool]:
+        """Read all items, by portions of `size`, for those members of these keys that are not known yet.
+
+        Returns:
+            Whether `ids` knows these keys: not if no view that stays asks for one of the members.
+        """
         missing = [member for member in members_of(keys) if member not in self._ids]
         if not missing:
-            return
+            return True
+        if not self._users.keys() >= set(missing):
+            return False
         built: dict[Member, dict[Scalar, dict[str, None]]] = {member: {} for member in missing}
         entries = replica.entries()
         while portion := list(islice(entries, size)):
             for entry in portion:
                 _add(entry.id, decode_item(entry.text), built)
             yield
-        self._ids.update(built)
+        self._ids.update((member, built[member]) for member in missing if member in self._users)
+        return self.has(keys)
 
     def move(self, id: str, old: Item | None, new: Item | None) -> None:
         """Take in that an item has changed; None: it was not, or is not, there."""

@@ -351,10 +351,9 @@ class View:
         """Return, by portions, the items of which the definition may be true."""
         keys, content = self.definition.index_keys, self._content
         entries: Iterator[Entry]
-        if keys is None:
+        if keys is None or not (yield from self._index.build(keys, content, size)):
             entries = content.entries(newest_first=newest_first)
         else:
-            yield from self._index.build(keys, content, size)
             known = map(content.entry, self._index.ids(keys))
             entries = (entry for entry in known if entry is not None)
             if newest_first:

@@ -1,46 +1,61 @@
-"""Which views an item may be in: by the values that they ask for, and those that have to be asked one by one."""
+"""Which views an item may be in: by the values that they ask for, and those that have to be asked one by one.
+
+Each changed item is looked up by every member that a view asks for, and each member has an index of all items. So there
+are few of them: a view that asks for one more is asked about every item.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sharedstate_core.filters.index_keys import values_at
 
+from .item_index import members_of
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from sharedstate_core.expressions.tree import Scalar
+    from sharedstate_core.filters.index_keys import IndexKey
 
     from .item_index import Member
     from .view import View
+
+MAX_MEMBERS: Final = 32
+"""Maximum number of different members by which the views of one collection are found."""
 
 
 class ViewIndex:
     """The views of one collection.
 
     Attributes:
-        scanned: those that have no keys: each is asked about every item.
+        scanned: those that have no keys, or keys of too many members: each is asked about every item.
     """
 
     def __init__(self) -> None:
         self._views: dict[Member, dict[Scalar, dict[View, None]]] = {}
         self.scanned: dict[View, None] = {}
 
-    def add(self, view: View) -> None:
-        """Add a view."""
+    def members(self) -> set[Member]:
+        """Return the members by which views are found."""
+        return set(self._views)
+
+    def add(self, view: View) -> Sequence[IndexKey]:
+        """Add a view, and return the keys by which it is found."""
         keys = view.definition.index_keys
-        if keys is None:
+        if keys is None or len(self._views.keys() | members_of(keys)) > MAX_MEMBERS:
             self.scanned[view] = None
-            return
+            return ()
         for kind, path, value in keys:
             self._views.setdefault((kind, path), {}).setdefault(value, {})[view] = None
+        return keys
 
-    def discard(self, view: View) -> None:
-        """Remove a view."""
+    def discard(self, view: View) -> Sequence[IndexKey]:
+        """Remove a view, and return the keys by which it was found."""
         keys = view.definition.index_keys
-        if keys is None:
+        if keys is None or view in self.scanned:
             del self.scanned[view]
-            return
+            return ()
         for kind, path, value in keys:
             by_value = self._views.get((kind, path), {})
             views = by_value.get(value, {})
@@ -49,6 +64,7 @@ class ViewIndex:
                 by_value.pop(value, None)
             if not by_value:
                 self._views.pop((kind, path), None)
+        return keys
 
     def candidates(self, items: Iterable[Mapping[str, object] | None]) -> Collection[View]:
         """Return the views that one of these items may be in, each once."""

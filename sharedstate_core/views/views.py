@@ -19,9 +19,9 @@ from sharedstate_core.errors import RequestError
 from sharedstate_core.items.replica import Before
 from sharedstate_core.wire.item_text import decode_item
 
-from .item_index import ItemIndex
+from .item_index import ItemIndex, members_of
 from .view import View
-from .view_index import ViewIndex
+from .view_index import MAX_MEMBERS, ViewIndex
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sharedstate_core.limits import Limits, LiveLimits
 
     from .definition import Definition
+    from .item_index import Member
 
 LEAST_KEPT: Final = 64
 """Changed ids that each view remembers at least; all together they remember about `Limits.tombstones`."""
@@ -81,13 +82,17 @@ class Views:
         """Number of views that are asked about every item."""
         return len(self._by_item.scanned)
 
+    def members(self) -> set[Member]:
+        """Return the members by which views are found."""
+        return self._by_item.members()
+
     def open(self, definition: Definition) -> View:
         """Return the view that shows this."""
         view = self._views.get(definition.key)
         if view is None:
+            definition.compile()  # now, not in the turn of somebody else
             view = self._views[definition.key] = self.once(definition)
-            self._by_item.add(view)
-            self._index.use(definition.index_keys or ())
+            self._index.use(self._by_item.add(view))
             self._by_age[view] = self._waiting[view] = None
         return view
 
@@ -103,8 +108,7 @@ class Views:
     def close(self, view: View) -> None:
         """Forget a view that nobody sees."""
         del self._views[view.definition.key], self._by_age[view]
-        self._by_item.discard(view)
-        self._index.leave(view.definition.index_keys or ())
+        self._index.leave(self._by_item.discard(view))
         self._waiting.pop(view, None)
         self.due.pop(view, None)
         view.notices.clear()
@@ -219,6 +223,7 @@ class NewViews:
         self._keys: set[str] = set()
         self._room = limits.views - (0 if views is None else len(views))
         self._room_scanned = limits.scanned_views - (0 if views is None else views.scanned)
+        self._members: set[Member] = set() if views is None else views.members()
 
     def add(self, definition: Definition) -> None:
         """Count one more.
@@ -233,13 +238,17 @@ class NewViews:
         if self._room < 1:
             text = f"at most {limits.views} different views of a collection"
             raise RequestError("too_many", text)
-        if definition.index_keys is None:
-            if self._room_scanned < 1:
-                most = limits.scanned_views
-                text = (
-                    f"at most {most} different views of a collection whose filters ask for no value"
-                )
-                raise RequestError("too_many", text)
+        keys = definition.index_keys
+        members = self._members if keys is None else self._members | members_of(keys)
+        if keys is not None and len(members) <= MAX_MEMBERS:
+            self._members = members
+        elif self._room_scanned < 1:
+            most = limits.scanned_views
+            text = f"at most {most} different views of a collection whose filters ask for no value"
+            raise RequestError(
+                "too_many", f"{text}, or for values of more than {MAX_MEMBERS} members in all"
+            )
+        else:
             self._room_scanned -= 1
         self._room -= 1
         self._keys.add(key)
