@@ -80,10 +80,10 @@ class ClientProtocol:
         self._connected = True
         self._breaches = 0
         out: list[ClientEffect] = []
-        self._session.connection_opened(token, out, needed=self._subscriptions.is_filtered)
+        self._session.connection_opened(token, out)
         self._refuse_waiting(out)
         self._requests.adjust(self._session.bounds, held=self._session.is_held)
-        self._subscriptions.connection_opened(self._session.features, out)
+        self._subscriptions.connection_opened(out)
         self._requests.connection_opened(out)
         return out
 

@@ -11,7 +11,7 @@ The rules:
 4. What has waited is nobody else's: it is refused when its user signs out, when no token of theirs is accepted, or when
    somebody else signs in.
 5. A server that hangs up before it has said a word may do so because of `/session`. The next connection does without,
-   unless there is a token, a part of a collection is held, or the server has ever answered it.
+   unless there is a token, or the server has ever answered it. What the server can do is not known then.
 """
 
 from __future__ import annotations
@@ -83,25 +83,17 @@ class Session:
 
     # --- the connection ---------------------------------------------------------------------------
 
-    def connection_opened(
-        self, token: str | UnsetType | None, out: list[ClientEffect], *, needed: bool = False
-    ) -> None:
-        """Say who it is; UNSET says nothing about that.
-
-        Args:
-            token: shows whose it is.
-            out: receives the effects.
-            needed: whether a server without sessions would be of no use.
-        """
+    def connection_opened(self, token: str | UnsetType | None, out: list[ClientEffect]) -> None:
+        """Say who it is; UNSET says nothing about that."""
         self._connected = True
         self._heard = self._again = self._gave_up = False
         self._token = token
         if token is None:
             self._sign_out()
-        avoid, self._avoid = self._avoid and token is UNSET and not needed, False
+        avoid, self._avoid = self._avoid, False
         self.is_held = self._key is not None and isinstance(token, str)
-        self.features = frozenset() if avoid else None
-        if self._key is not None and not avoid:
+        self.features = None
+        if self._key is not None and not (avoid and token is UNSET):
             self._ask(out)
 
     def connection_lost(self) -> None:

@@ -75,11 +75,6 @@ class Subscriptions:
         """Whether an answer is outstanding."""
         return bool(self._unanswered)
 
-    @property
-    def is_filtered(self) -> bool:
-        """Whether any of them is a part of its collection."""
-        return any(each.filter.is_part for each in self._held.values())
-
     def held(self, path: str, view: str | None) -> Subscription:
         """Return the subscription of a path and view.
 
@@ -95,10 +90,10 @@ class Subscriptions:
 
     # --- the connection ---------------------------------------------------------------------------
 
-    def connection_opened(self, features: Collection[str] | None, out: list[ClientEffect]) -> None:
-        """Resume every subscription; `features` as in `Session`."""
+    def connection_opened(self, out: list[ClientEffect]) -> None:
+        """Resume every subscription."""
         self._connected = True
-        self._features = features
+        self._features = None
         self._subscribe(self._held.values(), out, resume=True)
 
     def tick(self, limit: int) -> bool:

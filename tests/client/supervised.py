@@ -24,15 +24,19 @@ from sharedstate_core.client import (
     Synced,
     TokenWanted,
     Unauthenticated,
+    make_filter,
 )
 from sharedstate_core.client.requests import ServerRefusedError
 from sharedstate_core.testing import Asked, Client, ContractError, Copy, Link, Subscribed, World
 
-from .witness import Witness, check
+from .witness import Witness, asked_name, check, key_of, name_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sharedstate_core import Cursor
     from sharedstate_core.client import ClientEffect
+    from sharedstate_core.testing.records import Name
 
 MAX_QUEUE = 3
 
@@ -41,25 +45,26 @@ class Supervised(Client):
     """One client.
 
     Attributes:
-        damaged: paths of which a notification was stolen on the way, until they are in sync again.
-        incomplete: paths of which a notification has come in part.
-        refused: paths that the server refused, until they are asked for again.
+        damaged: names of what a notification was stolen of on the way, until it is in sync again.
+        incomplete: names of that of which a notification has come in part.
+        refused: names of what the server refused, until it is asked for again.
         texts: how many it has sent.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.witness = Witness(MAX_QUEUE)
-        self.damaged: set[str] = set()
-        self.incomplete: set[str] = set()
-        self.refused: set[str] = set()
+        self.damaged: set[Name] = set()
+        self.incomplete: set[Name] = set()
+        self.refused: set[Name] = set()
         self.texts = 0
         self._by_ticket: dict[int, Asked] = {}
+        self._filters: dict[Name, Mapping[str, Any]] = {}
         self._sent_at: dict[int, int] = {}
-        self._asked_at: dict[str, int] = {}
+        self._asked_at: dict[Name, int] = {}
 
     @property
-    def held(self) -> list[str]:
+    def held(self) -> list[Name]:
         return list(self.witness.shadows)
 
     # --- what the World does ----------------------------------------------------------------------
@@ -77,16 +82,18 @@ class Supervised(Client):
     def receive(self, message: bytes) -> None:
         effects = self.witness.receive(message.decode())
         told = msgspec.json.decode(message)
-        if told.get("cmd") == "NOTIFY" and told["data"]["reset"]:
+        if told.get("cmd") == "NOTIFY" and told["data"]["reset"] and "at" not in told:
             diffs = [each for one in effects if isinstance(one, Changed) for each in one.diffs]
             check(all(diff.new != diff.old for diff in diffs), f"no net difference: {diffs}")
         self._perform(effects)
-        path, cursor = told.get("path"), (told.get("epoch"), told.get("version"))
-        self.incomplete.discard(path)
+        if told.get("cmd") != "NOTIFY":
+            return
+        name, cursor = asked_name(told["path"], told), (told["epoch"], told["version"])
+        self.incomplete.discard(name)
         if told.get("more"):
-            self.incomplete.add(path)
-        if path in self.held and self.witness.protocol.cursor(path) == cursor:
-            self.damaged.discard(path)
+            self.incomplete.add(name)
+        if name in self.held and self.witness.protocol.cursor(*key_of(name)) == cursor:
+            self.damaged.discard(name)
 
     @property
     def waiting(self) -> list[Asked]:
@@ -95,14 +102,20 @@ class Supervised(Client):
 
     # --- what the application does ----------------------------------------------------------------
 
-    def acquire(self, path: str) -> None:
-        effects = self.witness.acquire(path)
-        self.wanted[str(parse_collection_path(path))] = {}
+    def acquire(self, path: str, asked: Mapping[str, Any] | None = None) -> None:
+        """Acquire a collection, or with `view` and a filter a part of it."""
+        asked = asked or {}
+        effects = self.witness.acquire(path, make_filter(**asked))
+        name = asked_name(str(parse_collection_path(path)), asked)
+        self.wanted[name] = {}
+        self._filters[name] = asked
         self._perform(effects)
 
-    def release(self, path: str) -> None:
-        name = str(parse_collection_path(path))
-        effects = self.witness.release(path)
+    def release(self, wanted: Name) -> None:
+        path, view = key_of(wanted)
+        normal = str(parse_collection_path(path))
+        name = normal if view is None else (normal, view)
+        effects = self.witness.release(path, view)
         self.subscribed.pop(name, None)
         self.wanted.pop(name, None)
         self.copies.pop(name, None)
@@ -114,9 +127,9 @@ class Supervised(Client):
         ticket, effects = self.witness.update(path, update, condition)
         self._made(Asked(ticket, 0, "PUT", path, update=update), effects)
 
-    def get(self, path: str) -> None:
-        ticket, effects = self.witness.get(path)
-        self._made(Asked(ticket, 0, "GET", path), effects)
+    def get(self, path: str, arg: object = None) -> None:
+        ticket, effects = self.witness.get(path, arg)
+        self._made(Asked(ticket, 0, "GET", path, arg), effects)
 
     def _made(self, asked: Asked, effects: list[ClientEffect]) -> None:
         self.asked.append(asked)
@@ -132,13 +145,13 @@ class Supervised(Client):
                     self._send(message)
                 case Settled():
                     self._settled(effect)
-                case Synced(path):
-                    self.subscribed[path].synchronised = True
-                    self.damaged.discard(path)
-                case Refused(path):
-                    self.refused.add(path)
-                    self.subscribed.pop(path)
-                    del self.wanted[path]
+                case Synced():
+                    self.subscribed[name_of(effect)].synchronised = True
+                    self.damaged.discard(name_of(effect))
+                case Refused():
+                    self.refused.add(name_of(effect))
+                    self.subscribed.pop(name_of(effect))
+                    del self.wanted[name_of(effect)]
                 case Fault(problem):
                     raise ContractError(f"the server is blamed: {problem}")
                 case Changed() | Moved() | Identified() | TokenWanted() | Unauthenticated():
@@ -154,10 +167,11 @@ class Supervised(Client):
             self._sent_at[request["tunnel"]] = self.texts
             return
         for path, sub in request["arg"].get("insert", ()):
-            self.subscribed[path] = Subscribed(sub)
-            self.wanted[path] = {}
-            self.refused.discard(path)
-            self._asked_at[path] = self.texts
+            name = asked_name(path, sub)
+            self.subscribed[name] = Subscribed(sub)
+            self.wanted[name] = {}
+            self.refused.discard(name)
+            self._asked_at[name] = self.texts
 
     def _settled(self, settled: Settled) -> None:
         asked = self._by_ticket[settled.ticket]
@@ -194,7 +208,7 @@ class Supervised(Client):
         """See what the replicas show now."""
         protocol = self.witness.protocol
         for path in self.held:
-            cursor, items = protocol.cursor(path), protocol.items(path)
+            cursor, items = protocol.cursor(*key_of(path)), protocol.items(*key_of(path))
             before = self.copies.get(path, Copy()).cursor
             if cursor is None or not cursor.epoch:  # it was never held, or has been taken back
                 let_go = before is None or path in self.refused or cursor is not None
@@ -203,7 +217,7 @@ class Supervised(Client):
                 continue
             forward = before is None or age(before) <= age(cursor)
             check(forward, f"{path} goes back from {before} to {cursor}")
-            self.copies[path] = Copy(cursor, dict(items))
+            self.copies[path] = Copy(cursor, dict(items), sub=self._filters.get(path, {}))
 
 
 def age(cursor: Cursor) -> tuple[int, int]:
@@ -225,7 +239,7 @@ def steal(world: World, client: int, path: str) -> None:
         return
     for message in list(inbox):
         told: dict[str, Any] = msgspec.json.decode(message)
-        if told.get("path") == path:
+        if told.get("path") == path and "view" not in told:
             if not told["base"]:  # what stands on its own does not need what came before
                 return
             inbox.remove(message)

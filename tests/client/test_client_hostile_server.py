@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sharedstate_core import Update
-from sharedstate_core.client import ClientEffect, Fault, protocol, requests
+from sharedstate_core.client import ClientEffect, Fault, make_filter, protocol, requests
 
-from .witness import Subs, Witness
+from .witness import Subs, Witness, key_of
 
 WINDOW = 3  # unanswered requests at the most, so that some wait in spite of a connection
 BREACHES = 3
@@ -20,6 +20,8 @@ places = st.integers(0, 9)
 
 
 HELD = ("/a/items/c", "/a/items/d")
+VIEW = "odd"
+PART = make_filter({"n": 1}, view=VIEW)
 whole = st.integers(0, 5)
 json_values = st.recursive(
     st.none()
@@ -40,6 +42,7 @@ tunnels = (
     | st.integers(1, 8).map("subs{}".format)
     | st.sampled_from(["unsubscribe", None])
 )
+views = st.sampled_from([VIEW, VIEW, "another"])
 errors = st.fixed_dictionaries(
     {}, optional={"code": st.sampled_from(["conflict", "new"]), "message": st.text(max_size=2)}
 )
@@ -47,9 +50,10 @@ errors = st.fixed_dictionaries(
 
 @st.composite
 def notifications(draw: st.DrawFn) -> dict[str, Any]:
+    inserted = draw(st.lists(items, max_size=3))
     data = {
         "remove": draw(st.lists(st.sampled_from("pqr"), max_size=2)),
-        "insert": draw(st.lists(items, max_size=3)),
+        "insert": inserted,
         "reset": draw(st.booleans()),
     }
     message: dict[str, Any] = {
@@ -66,6 +70,12 @@ def notifications(draw: st.DrawFn) -> dict[str, Any]:
         }
     if draw(places) > 6:
         message["more"] = True
+    if draw(st.booleans()):
+        message["view"] = draw(views)
+    if draw(st.booleans()):
+        message["at"] = [[draw(whole), draw(whole)] for _ in inserted]
+    if draw(places) > 6:
+        message["scope"] = draw(st.sampled_from("st"))
     return message
 
 
@@ -73,7 +83,8 @@ def notifications(draw: st.DrawFn) -> dict[str, Any]:
 def replies(draw: st.DrawFn) -> dict[str, Any]:
     tunnel, ok = draw(tunnels), draw(st.sampled_from([True, True, False]))
     paths = draw(st.lists(held_paths, unique=True, max_size=2))
-    data = draw(st.just([[path, {}] for path in paths]) | json_values)
+    subs: list[dict[str, str]] = [draw(st.sampled_from([{}, {}, {"view": VIEW}])) for _ in paths]
+    data = draw(st.just([list(each) for each in zip(paths, subs, strict=True)]) | json_values)
     message: dict[str, Any] = {
         "type": "REPLY",
         "cmd": "PUT",
@@ -82,7 +93,12 @@ def replies(draw: st.DrawFn) -> dict[str, Any]:
         "data": data,
     }
     if draw(st.booleans()):
-        message |= {"error": draw(errors), "errors": [[path, draw(errors)] for path in paths]}
+        listed = [
+            [path, draw(errors), *sub.values()] for path, sub in zip(paths, subs, strict=True)
+        ]
+        message |= {"error": draw(errors), "errors": listed}
+    if draw(places) > 6:
+        message |= {"at": [[draw(whole), draw(whole)] for _ in paths], "more": True}
     if draw(st.booleans()):
         message |= {"epoch": "e", "version": draw(whole)}
     return message
@@ -120,7 +136,10 @@ def garbled(draw: st.DrawFn) -> str:
 
 
 messages = (notifications() | notifications() | replies() | mutated()).map(json.dumps) | garbled()
-deeds = st.sampled_from(["agree"] * 4 + ["acquire", "release", "put", "get", "link", "tick"])
+PARTLY = ["acquire part", "release part", "get part"]
+deeds = st.sampled_from(
+    ["agree"] * 4 + ["acquire", "release", "put", "get", "link", "tick", *PARTLY]
+)
 
 
 @given(
@@ -155,6 +174,7 @@ def test_a_server_that_numbers_nothing_any_more(reset: bool) -> None:
 def _face(steps: list[tuple[str, str]]) -> None:
     witness = Witness(max_queue=2)
     witness.acquire(HELD[0])
+    witness.acquire(HELD[0], PART)
     witness.opened()
     for deed, what in steps:
         if deed in {"message", "agree"} and witness.connected:
@@ -166,8 +186,8 @@ def _face(steps: list[tuple[str, str]]) -> None:
             _use(witness, deed, what)
     if witness.connected:
         witness.lost()
-    for path in list(witness.shadows):
-        witness.release(path)
+    for name in list(witness.shadows):
+        witness.release(*key_of(name))
 
 
 def _use(witness: Witness, deed: str, what: str) -> None:
@@ -179,6 +199,12 @@ def _use(witness: Witness, deed: str, what: str) -> None:
             witness.acquire(what)
         case "release" if what in witness.shadows:
             witness.release(what)
+        case "acquire part":
+            witness.acquire(what, PART)
+        case "release part" if (what, VIEW) in witness.shadows:
+            witness.release(what, VIEW)
+        case "get part":
+            witness.get(what, {"last": 2})
         case "put":
             witness.update(what, Update(("p",)))
         case "get":
@@ -196,5 +222,6 @@ def _hang_up(witness: Witness, effects: list[ClientEffect]) -> None:
 def _agreement(witness: Witness) -> str:
     """Return the reply that the last change of subscriptions hopes for."""
     tunnel, insert, _ = witness.subs[-1] if witness.subs else Subs("subs0", {}, [])
-    data = [[path, {}] for path in insert]
+    keys = [key_of(name) for name in insert]
+    data = [[path, {} if view is None else {"view": view}] for path, view in keys]
     return json.dumps({"type": "REPLY", "cmd": "PUT", "tunnel": tunnel, "ok": True, "data": data})

@@ -19,15 +19,24 @@ from sharedstate_core.testing import (
     check_requests,
     check_rest,
 )
+from sharedstate_core.testing.filters import shows
 from sharedstate_core.testing.records import path_of
 
 from .supervised import Supervised, join, steal
-from .witness import check
+from .witness import check, key_of
 
 CLIENTS = 2
 WINDOW = 3  # unanswered requests at the most, so that some wait in spite of a connection
 COLLECTIONS = (CollectionPath("a", "items", "c"), CollectionPath("a", "items", "d"))
 SPELLINGS = ("/a/items/c", "a/items//c/", "/a/items/d")
+PARTS: tuple[dict[str, Any], ...] = (
+    {"view": "some", "where": {"k": 1}},
+    {"view": "others", "where": {"not": {"k": 1}, "id": {"in": ["p", "q", "r", "s"]}}},
+    {"view": "last", "last": 2},
+    {"view": "last of some", "where": {"k": {"gt": 0}}, "last": 2},
+    {"view": "kinds", "fields": ["k"]},
+    {"view": "few", "where": {"k": 2}, "last": 1, "fields": ["k"]},
+)
 REFUSED = "/a/no-such-service/c"
 LIMITS = Limits(
     tombstones=3,
@@ -87,15 +96,22 @@ class Simulation(RuleBasedStateMachine):
         self.clients[client].acquire(path)
         self._carry(client, far)
 
+    @rule(client=clients, path=spellings, part=st.sampled_from(PARTS), far=distances)
+    def acquire_part(self, client: int, path: str, part: dict[str, Any], far: str) -> None:
+        self.clients[client].acquire(path, part)
+        self._carry(client, far)
+
     @precondition(lambda self: any(client.held for client in self.clients))
     @rule(client=clients, place=places, again=st.booleans(), far=distances)
     def release(self, client: int, place: int, again: bool, far: str) -> None:
         held = self.clients[client].held
         if held:
-            path = held[place % len(held)]
-            self.clients[client].release(path)
+            name = held[place % len(held)]
+            self.clients[client].release(name)
             if again:
-                self.clients[client].acquire(path)
+                view = None if isinstance(name, str) else name[1]
+                [part] = [each for each in ({"view": None}, *PARTS) if each["view"] == view]
+                self.clients[client].acquire(path_of(name), part if view else None)
             self._carry(client, far)
 
     @rule(
@@ -134,6 +150,11 @@ class Simulation(RuleBasedStateMachine):
     )
     def get(self, client: int, path: str, far: str) -> None:
         self.clients[client].get(path)
+        self._carry(client, far)
+
+    @rule(client=clients, path=spellings, part=st.sampled_from(PARTS), far=distances)
+    def get_part(self, client: int, path: str, part: dict[str, Any], far: str) -> None:
+        self.clients[client].get(path, {k: v for k, v in part.items() if k != "view"})
         self._carry(client, far)
 
     # --- links ------------------------------------------------------------------------------------
@@ -227,8 +248,8 @@ class Simulation(RuleBasedStateMachine):
     def _rest(self) -> None:
         """Let everything go well, and find all at rest soon."""
         for client in self.clients:
-            for name in sorted(client.damaged):  # only what follows can show it
-                path = CollectionPath(*name.strip("/").split("/"))
+            for name in client.damaged:  # only what follows can show it
+                path = CollectionPath(*path_of(name).strip("/").split("/"))
                 self.world.commit_elsewhere(path, self._unique({"insert": ["p"]}))
         for path in COLLECTIONS:  # also one that was empty when the store was started anew
             self.world.tell(path)
@@ -242,10 +263,11 @@ class Simulation(RuleBasedStateMachine):
             check(not client.witness.owed, f"{client.witness.owed} are not in sync")
             check(not client.damaged, f"{client.damaged} are not mended")
             check(client.refused == {REFUSED} & set(client.held), f"refused: {client.refused}")
-            for name in map(path_of, client.wanted):
-                path = CollectionPath(*name.strip("/").split("/"))
-                shown = list(client.witness.protocol.items(name).items())
-                check(shown == list(self.world.store.state(path).items()), f"{name} is {shown}")
+            for name in client.wanted:
+                path = CollectionPath(*path_of(name).strip("/").split("/"))
+                shown = client.witness.protocol.items(*key_of(name))
+                is_right = shows(shown, self.world.store.state(path), client.copies[name].sub)
+                check(is_right, f"{name} is {shown}")
 
     # --- what must hold ---------------------------------------------------------------------------
 
@@ -290,7 +312,10 @@ class Simulation(RuleBasedStateMachine):
         insert = list(dict.fromkeys(update["insert"])) or (["p"] if reset else [])
         if not insert:
             remove = [*remove, f"absent-{self.updates}"]
-        texts = {id: b'{"id":"%s","n":%d}' % (id.encode(), self.updates) for id in insert}
+        texts = {
+            id: b'{"id":"%s","n":%d,"k":%d}' % (id.encode(), self.updates, (self.updates + n) % 3)
+            for n, id in enumerate(insert)
+        }
         return Update(tuple(dict.fromkeys(remove)), texts, reset)
 
 

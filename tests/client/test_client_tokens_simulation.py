@@ -12,6 +12,7 @@ from sharedstate_core import Access, CollectionPath, Update
 from sharedstate_core.client import Identified, TokenWanted
 from sharedstate_core.rules.rules import Rules
 from sharedstate_core.testing import MemoryStore, World
+from sharedstate_core.testing.records import path_of
 
 from .supervised import Supervised, join
 from .witness import check
@@ -189,7 +190,7 @@ class TokenSimulation(RuleBasedStateMachine):
         client, known = self.client, None if token is None else {"id": token}
         check(client.user == known, f"it is {client.user}'s, not {token}'s")
         check(not client.witness.protocol.unsettled, "a request is not settled")
-        for path in client.held:
+        for path in map(path_of, client.held):
             *_, name = path.split("/")
             shown = dict(client.witness.protocol.items(path))
             may = name in {"all", token}

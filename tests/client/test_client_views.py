@@ -109,16 +109,17 @@ def test_a_server_that_answers_late_may_be_asked_again() -> None:
     assert again["arg"]["insert"] == [[PATH, {"parts": True, "view": "odd", "where": {"n": 1}}]]
 
 
-def test_one_that_hangs_up_over_its_session_is_asked_again_for_the_sake_of_a_part() -> None:
+def test_one_that_hangs_up_over_its_session_may_know_filters_all_the_same() -> None:
     client, _ = watching(ODD, key="k" * 22)
     client.connection_lost()
-    requests = sent(client.connection_opened())
-    assert [each["path"] for each in requests] == ["/session", "/subs"]
-    client.release(PATH, "odd")
+    [request] = sent(client.connection_opened())
+    assert request["path"] == "/subs"
+    client.receive_text(subscribed(request))
+    client.receive_text(notification([{"id": "b"}], base=0, reset=True, view="odd", at=[[1, 0]]))
+    assert list(client.items(PATH, "odd")) == ["b"]
     client.connection_lost()
-    assert sent(client.connection_opened()) == []
-    [refused] = client.acquire(PATH, ODD)
-    assert isinstance(refused, Refused)
+    [_, request] = sent(client.connection_opened())
+    assert request["path"] == "/subs"
 
 
 def test_a_page_without_places_is_the_whole_collection() -> None:

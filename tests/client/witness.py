@@ -8,12 +8,15 @@ import msgspec
 from msgspec import UNSET
 
 from sharedstate_core.client import (
+    WHOLE,
     Changed,
     ClientEffect,
     ClientProtocol,
     ConnectionLostError,
     Fault,
+    Filter,
     Identified,
+    Key,
     Moved,
     Refused,
     SendText,
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sharedstate_core import Condition, Update
+    from sharedstate_core.testing.records import Name
 
 
 def check(promise: object, broken: str) -> None:
@@ -36,20 +40,35 @@ def check(promise: object, broken: str) -> None:
         raise ContractError(broken)
 
 
+def name_of(about: Changed | Synced | Moved | Refused) -> Name:
+    """Return the name of the replica that an effect is about."""
+    return about.path if about.view is None else (about.path, about.view)
+
+
+def key_of(name: Name) -> Key:
+    """Return the key of the replica with this name."""
+    return Key(name) if isinstance(name, str) else Key(*name)
+
+
+def asked_name(path: str, sub: Mapping[str, Any]) -> Name:
+    """Return the name of what a request asks for."""
+    return (path, sub["view"]) if "view" in sub else path
+
+
 class Subs(NamedTuple):
     """A request to change subscriptions, as it was sent."""
 
     tunnel: str
-    insert: dict[str, dict[str, Any]]
-    remove: list[str]
+    insert: dict[Name, dict[str, Any]]
+    remove: list[Name]
 
 
 class Witness:
     """Passes inputs on, and checks what comes back.
 
     Attributes:
-        shadows: by path, what an application holds that knows nothing but the diffs.
-        owed: paths that were asked for on this connection and are not in sync yet.
+        shadows: by name, what an application holds that knows nothing but the diffs.
+        owed: names of what was asked for on this connection and is not in sync yet.
         tickets: every request ever made, and how it ended.
         on_wire: tickets of the requests sent on this connection and not settled.
         subs: every change of subscriptions sent on this connection.
@@ -58,14 +77,14 @@ class Witness:
     def __init__(self, max_queue: int = 1000) -> None:
         self.protocol = ClientProtocol(max_queue, key="a-key-for-the-session")
         self.connected = False
-        self.shadows: dict[str, dict[str, bytes]] = {}
-        self.owed: set[str] = set()
+        self.shadows: dict[Name, dict[str, bytes]] = {}
+        self.owed: set[Name] = set()
         self.tickets: dict[int, Settled | None] = {}
         self.on_wire: list[int] = []
         self.subs: list[Subs] = []
         self.asked: dict[
-            str, object
-        ] = {}  # from which state each path was asked for, on this connection
+            Name, object
+        ] = {}  # from which state each was asked for, on this connection
         self._losing = False
 
     # --- inputs -----------------------------------------------------------------------------------
@@ -73,7 +92,7 @@ class Witness:
     def opened(self, token: str | None = None) -> list[ClientEffect]:
         self.connected = True
         effects = self._checked(self.protocol.connection_opened(token or UNSET))
-        wanted = {path for subs in self.subs for path in subs.insert}
+        wanted = {name for subs in self.subs for name in subs.insert}
         check(wanted == set(self.shadows), f"{wanted} is asked for, {set(self.shadows)} is held")
         texts = [effect.message for effect in effects if isinstance(effect, SendText)]
         order = [b'"/subs"' in text for text in texts if b'"/session"' not in text]
@@ -94,23 +113,25 @@ class Witness:
         check(not self.on_wire, f"nobody tells the authors of {self.on_wire} that they are lost")
         return effects
 
-    def acquire(self, path: str) -> list[ClientEffect]:
-        self.shadows.setdefault(str(parse_collection_path(path)), {})
-        return self._checked(self.protocol.acquire(path))
-
-    def release(self, path: str) -> list[ClientEffect]:
+    def acquire(self, path: str, asked: Filter = WHOLE) -> list[ClientEffect]:
         name = str(parse_collection_path(path))
+        self.shadows.setdefault(name if asked.view is None else (name, asked.view), {})
+        return self._checked(self.protocol.acquire(path, asked))
+
+    def release(self, path: str, view: str | None = None) -> list[ClientEffect]:
+        normal = str(parse_collection_path(path))
+        name = normal if view is None else (normal, view)
         del self.shadows[name]
         self.owed.discard(name)
-        return self._checked(self.protocol.release(path))
+        return self._checked(self.protocol.release(path, view))
 
     def update(
         self, path: str, update: Update, condition: Condition | None = None
     ) -> tuple[int, list[ClientEffect]]:
         return self._made(*self.protocol.update(path, update, condition))
 
-    def get(self, path: str) -> tuple[int, list[ClientEffect]]:
-        return self._made(*self.protocol.request("GET", path))
+    def get(self, path: str, arg: object = None) -> tuple[int, list[ClientEffect]]:
+        return self._made(*self.protocol.request("GET", path, msgspec.json.encode(arg)))
 
     def receive(self, text: str) -> list[ClientEffect]:
         effects = self._checked(self.protocol.receive_text(text))
@@ -135,14 +156,17 @@ class Witness:
                     self._settled(effect)
                 case Changed():
                     self._changed(effect)
-                case Synced(path):
-                    check(path in self.owed, f"{path} is synchronised, but nobody asked")
-                    self.owed.discard(path)
-                case Moved(path):
-                    check(path in self.shadows, f"{path} has moved, but nobody holds it")
-                case Refused(path):
-                    check(path in self.shadows, f"{path} is refused, but nobody asked")
-                    self.owed.discard(path)
+                case Synced():
+                    name = name_of(effect)
+                    check(name in self.owed, f"{name} is synchronised, but nobody asked")
+                    self.owed.discard(name)
+                case Moved():
+                    name = name_of(effect)
+                    check(name in self.shadows, f"{name} has moved, but nobody holds it")
+                case Refused():
+                    name = name_of(effect)
+                    check(name in self.shadows, f"{name} is refused, but nobody asked")
+                    self.owed.discard(name)
                 case Fault(problem):
                     check(problem, "a fault without a word")
                 case Identified() | TokenWanted() | Unauthenticated():
@@ -165,18 +189,20 @@ class Witness:
             return
         check((request["cmd"], request["path"]) == ("PUT", "/subs"), f"what is {message!r}?")
         arg = {"insert": [], "remove": []} | request["arg"]
-        self.subs.append(Subs(request["tunnel"], dict(arg["insert"]), arg["remove"]))
-        self.owed.difference_update(arg["remove"])
-        for path, sub in arg["insert"]:
-            check(path in self.shadows, f"{path} is asked for, but not acquired")
-            cursor = self.protocol.cursor(path)
-            since = sub.get("since")
+        insert = {asked_name(path, sub): sub for path, sub in arg["insert"]}
+        remove = [each if isinstance(each, str) else tuple(each) for each in arg["remove"]]
+        self.subs.append(Subs(request["tunnel"], insert, remove))
+        self.owed.difference_update(remove)
+        for name, sub in insert.items():
+            check(name in self.shadows, f"{name} is asked for, but not acquired")
+            cursor = self.protocol.cursor(*key_of(name))
+            since = {k: v for k, v in sub.get("since", {}).items() if k != "scope"} or None
             held = None if cursor is None else {"epoch": cursor.epoch, "version": cursor.version}
             # A whole list names again what was asked for before, in the same words: a server leaves that as it is.
-            again = arg.get("reset") is True and path in self.asked and since == self.asked[path]
-            check(again or since in (None, held), f"{path}: resumes from {since}, but holds {held}")
-            self.asked[path] = since
-            self.owed.add(path)
+            again = arg.get("reset") is True and name in self.asked and since == self.asked[name]
+            check(again or since in (None, held), f"{name}: resumes from {since}, but holds {held}")
+            self.asked[name] = since
+            self.owed.add(name)
 
     def _settled(self, settled: Settled) -> None:
         ticket = settled.ticket
@@ -190,7 +216,7 @@ class Witness:
             check(not lost and settled.error, f"{settled}, but it was never sent")
 
     def _changed(self, changed: Changed) -> None:
-        path, diffs = changed.path, changed.diffs
+        path, diffs = name_of(changed), changed.diffs
         shadow = self.shadows.get(path)
         if shadow is None:
             raise ContractError(f"{path} has changed, but is not held")
@@ -205,7 +231,7 @@ class Witness:
 
     def _check_replicas(self) -> None:
         for path, shadow in self.shadows.items():
-            items: Mapping[str, bytes] = self.protocol.items(path)
+            items: Mapping[str, bytes] = self.protocol.items(*key_of(path))
             check(items == shadow, f"{path} is {items}; by the diffs it is {shadow}")
             for id, text in items.items():
                 told = msgspec.json.decode(text)["id"]
