@@ -25,6 +25,195 @@ var cut = () => bad_update("insert", "none, where only some fields are known");
 var Unauthorized = class extends Error {
 };
 
+// src/protocol/views.js
+var FEATURES = { where: "where", last: "last", fields: "fields", before: "last" };
+var exceeds = (asked, known) => Object.entries(FEATURES).some(
+  ([name, feature]) => asked?.[name] !== void 0 && !known.includes(feature)
+);
+var is_filtered = (asked) => exceeds(asked, []);
+var filter_fault = (asked, known) => known && exceeds(asked, known) ? knows_no_filters() : void 0;
+var knows_no_filters = () => new SharedStateError("failed", "the server knows no filters");
+var key_of = (path, view) => (
+  /** @type {string} */
+  view == null ? path : `${path}
+${view}`
+);
+
+// src/protocol/messages.js
+function encode_request(cmd, path, arg, tunnel) {
+  return JSON.stringify({ type: "REQUEST", cmd, path, arg, tunnel });
+}
+function decode(text) {
+  let message;
+  try {
+    message = JSON.parse(text);
+  } catch {
+    return malformed("not JSON");
+  }
+  if (!is_object(message)) return malformed("not an object");
+  if (message.type === "REPLY") return reply(message);
+  const cmd = message.type === "MESSAGE" && message.cmd;
+  if (cmd === "NOTIFY") return notification(message, text.length);
+  const { path, view, data, error, reason } = message;
+  if (cmd === "END") return { kind: "end", path, view, error: members(error) };
+  if (cmd !== "SESSION") return void 0;
+  const { user, expires } = members(data);
+  return { kind: "session", user, expires, reason };
+}
+function reply(message) {
+  const { tunnel, data, error, errors, epoch, version: version2, at, more } = message;
+  return {
+    kind: "reply",
+    tunnel,
+    ok: message.ok === true,
+    data,
+    // A conflict has the current state beside `error`; the application finds it in the error.
+    error: { epoch, version: version2, ...members(error) },
+    errors,
+    at: are_places(
+      at,
+      /** @type {any} */
+      data?.length
+    ) ? at : void 0,
+    more: more === true
+  };
+}
+function notification({ path, view, data, scope, epoch, base, version: version2, more, at }, size) {
+  const { remove = [], insert = [], reset } = members(data);
+  const are = (type, ...values) => values.every((value) => value == null || typeof value === type);
+  const well = typeof path === "string" && is_object(data) && are("string", view, scope, epoch) && are("number", base, version2) && are("boolean", reset, more) && Array.isArray(remove) && remove.every((id) => typeof id === "string") && Array.isArray(insert) && insert.every((item) => typeof item?.id === "string") && (at == null || are_places(at, insert.length));
+  if (!well) return malformed("a member of the wrong type", path, view);
+  return {
+    kind: "notification",
+    path,
+    view: (
+      /** @type {string | undefined} */
+      view ?? void 0
+    ),
+    update: { remove, insert, reset: reset === true, at: at ?? void 0 },
+    scope: (
+      /** @type {string | undefined} */
+      scope ?? void 0
+    ),
+    epoch: (
+      /** @type {string | undefined} */
+      epoch ?? void 0
+    ),
+    base: (
+      /** @type {number | undefined} */
+      base ?? void 0
+    ),
+    version: (
+      /** @type {number | undefined} */
+      version2 ?? void 0
+    ),
+    more: more === true,
+    size
+  };
+}
+var malformed = (reason, path, view) => ({ kind: "malformed", reason, path, view });
+var are_places = (at, count) => Array.isArray(at) && at.length === count && at.every((each) => Array.isArray(each) && each.length === 2 && each.every(Number.isInteger));
+var by_key = (list, view_of2) => new Map(
+  Array.isArray(list) ? list.filter(Array.isArray).map((each) => [key_of(each[0], view_of2(each)), each[1]]) : []
+);
+var members = (value) => is_object(value) ? value : {};
+function is_object(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+// src/api/filter.js
+function filter_of({ where, last, fields } = {}) {
+  const given = Object.entries({ where, last, fields }).filter(([, each]) => each !== void 0);
+  const parts = given.map(([name, each]) => [name, JSON.parse(canonical(name, each))]);
+  const filter = Object.fromEntries(parts);
+  return [filter, given.length ? canonical("", filter) : void 0];
+}
+function canonical(place, value) {
+  if (Array.isArray(value))
+    return `[${value.map((each, n) => canonical(`${place}[${n}]`, each)).join()}]`;
+  if (is_object(value) && !value.toJSON) {
+    const names = Object.keys(value).sort();
+    const member = (name) => `${JSON.stringify(name)}:${canonical(`${place}.${name}`, value[name])}`;
+    return `{${names.map(member).join()}}`;
+  }
+  const text = JSON.stringify(value);
+  if (text === void 0 || text === "null" && value !== null)
+    throw new SharedStateError("bad_message", `${place}: expected JSON, found ${value}`);
+  return text;
+}
+function view_of(text) {
+  if (text === void 0) return void 0;
+  let hash = 2166136261;
+  for (const byte of new TextEncoder().encode(text)) hash = Math.imul(hash ^ byte, 16777619);
+  return (hash >>> 0).toString(36);
+}
+
+// src/api/acquired.js
+var AcquiredDatasets = class {
+  #make;
+  /** @type {Map<string, Acquired>} by path and text of the filter */
+  #acquired = /* @__PURE__ */ new Map();
+  /** @type {Map<string, Dataset<any>>} by path and name of the view */
+  #datasets = /* @__PURE__ */ new Map();
+  /** @param {(path: string, filter: FilterOptions) => Dataset<any>} make */
+  constructor(make) {
+    this.#make = make;
+  }
+  /** All of them. */
+  all() {
+    return this.#datasets.values();
+  }
+  /** @param {{path: string, view: string | undefined}} subscription @returns {Dataset<any> | undefined} */
+  of({ path, view }) {
+    return this.#datasets.get(key_of(path, view));
+  }
+  /** @param {string} path in normal form @param {string | undefined} text of the filter */
+  find(path, text) {
+    return this.#acquired.get(key_of(path, text))?.ds;
+  }
+  /**
+   * Take one more handle.
+   *
+   * @param {string} path in normal form
+   * @param {FilterOptions} filter
+   * @param {string | undefined} text of the filter
+   * @returns {Acquired}
+   */
+  acquire(path, filter, text) {
+    const key = key_of(path, text);
+    const acquired = this.#acquired.get(key) ?? this.#add(key, path, filter, text);
+    acquired.handles++;
+    return acquired;
+  }
+  /**
+   * Give one handle back.
+   *
+   * @param {Acquired} acquired
+   * @returns {boolean} whether it was the last
+   */
+  release(acquired) {
+    const { key, view, ds } = acquired;
+    if (--acquired.handles > 0) return false;
+    this.#acquired.delete(key);
+    return this.#datasets.delete(key_of(ds.path, view));
+  }
+  /**
+   * @param {string} key
+   * @param {string} path
+   * @param {FilterOptions} filter
+   * @param {string | undefined} text
+   * @returns {Acquired}
+   */
+  #add(key, path, filter, text) {
+    let view = view_of(text);
+    while (this.of({ path, view })) view += "_";
+    const acquired = { ds: this.#make(path, filter), view, key, handles: 0 };
+    this.#datasets.set(key_of(path, view), acquired.ds);
+    this.#acquired.set(key, acquired);
+    return acquired;
+  }
+};
+
 // src/util/random.js
 function random_id() {
   const bytes = crypto.getRandomValues(new Uint8Array(36));
@@ -166,102 +355,6 @@ var fault = (reason, fatal) => ({
   error: new SharedStateError("bad_message", reason),
   fatal
 });
-
-// src/protocol/views.js
-var FEATURES = { where: "where", last: "last", fields: "fields", before: "last" };
-var exceeds = (asked, known) => Object.entries(FEATURES).some(
-  ([name, feature]) => asked?.[name] !== void 0 && !known.includes(feature)
-);
-var is_filtered = (asked) => exceeds(asked, []);
-var filter_fault = (asked, known) => known && exceeds(asked, known) ? knows_no_filters() : void 0;
-var knows_no_filters = () => new SharedStateError("failed", "the server knows no filters");
-var key_of = (path, view) => (
-  /** @type {string} */
-  view == null ? path : `${path}
-${view}`
-);
-
-// src/protocol/messages.js
-function encode_request(cmd, path, arg, tunnel) {
-  return JSON.stringify({ type: "REQUEST", cmd, path, arg, tunnel });
-}
-function decode(text) {
-  let message;
-  try {
-    message = JSON.parse(text);
-  } catch {
-    return malformed("not JSON");
-  }
-  if (!is_object(message)) return malformed("not an object");
-  if (message.type === "REPLY") return reply(message);
-  const cmd = message.type === "MESSAGE" && message.cmd;
-  if (cmd === "NOTIFY") return notification(message, text.length);
-  const { path, view, data, error, reason } = message;
-  if (cmd === "END") return { kind: "end", path, view, error: members(error) };
-  if (cmd !== "SESSION") return void 0;
-  const { user, expires } = members(data);
-  return { kind: "session", user, expires, reason };
-}
-function reply(message) {
-  const { tunnel, data, error, errors, epoch, version: version2, at, more } = message;
-  return {
-    kind: "reply",
-    tunnel,
-    ok: message.ok === true,
-    data,
-    // A conflict has the current state beside `error`; the application finds it in the error.
-    error: { epoch, version: version2, ...members(error) },
-    errors,
-    at: are_places(
-      at,
-      /** @type {any} */
-      data?.length
-    ) ? at : void 0,
-    more: more === true
-  };
-}
-function notification({ path, view, data, scope, epoch, base, version: version2, more, at }, size) {
-  const { remove = [], insert = [], reset } = members(data);
-  const are = (type, ...values) => values.every((value) => value == null || typeof value === type);
-  const well = typeof path === "string" && is_object(data) && are("string", view, scope, epoch) && are("number", base, version2) && are("boolean", reset, more) && Array.isArray(remove) && remove.every((id) => typeof id === "string") && Array.isArray(insert) && insert.every((item) => typeof item?.id === "string") && (at == null || are_places(at, insert.length));
-  if (!well) return malformed("a member of the wrong type", path, view);
-  return {
-    kind: "notification",
-    path,
-    view: (
-      /** @type {string | undefined} */
-      view ?? void 0
-    ),
-    update: { remove, insert, reset: reset === true, at: at ?? void 0 },
-    scope: (
-      /** @type {string | undefined} */
-      scope ?? void 0
-    ),
-    epoch: (
-      /** @type {string | undefined} */
-      epoch ?? void 0
-    ),
-    base: (
-      /** @type {number | undefined} */
-      base ?? void 0
-    ),
-    version: (
-      /** @type {number | undefined} */
-      version2 ?? void 0
-    ),
-    more: more === true,
-    size
-  };
-}
-var malformed = (reason, path, view) => ({ kind: "malformed", reason, path, view });
-var are_places = (at, count) => Array.isArray(at) && at.length === count && at.every((each) => Array.isArray(each) && each.length === 2 && each.every(Number.isInteger));
-var by_key = (list, view_of2) => new Map(
-  Array.isArray(list) ? list.filter(Array.isArray).map((each) => [key_of(each[0], view_of2(each)), each[1]]) : []
-);
-var members = (value) => is_object(value) ? value : {};
-function is_object(value) {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
 
 // src/protocol/bounds.js
 var bounds_of = (limits) => Object.fromEntries(
@@ -2195,40 +2288,17 @@ function released() {
   return new SharedStateError("released", "the dataset was released");
 }
 
-// src/api/filter.js
-function filter_of({ where, last, fields } = {}) {
-  const given = Object.entries({ where, last, fields }).filter(([, each]) => each !== void 0);
-  const parts = given.map(([name, each]) => [name, JSON.parse(canonical(name, each))]);
-  const filter = Object.fromEntries(parts);
-  return [filter, given.length ? canonical("", filter) : void 0];
-}
-function canonical(place, value) {
-  if (Array.isArray(value))
-    return `[${value.map((each, n) => canonical(`${place}[${n}]`, each)).join()}]`;
-  if (is_object(value) && !value.toJSON) {
-    const names = Object.keys(value).sort();
-    const member = (name) => `${JSON.stringify(name)}:${canonical(`${place}.${name}`, value[name])}`;
-    return `{${names.map(member).join()}}`;
-  }
-  const text = JSON.stringify(value);
-  if (text === void 0 || text === "null" && value !== null)
-    throw new SharedStateError("bad_message", `${place}: expected JSON, found ${value}`);
-  return text;
-}
-function view_of(text) {
-  if (text === void 0) return void 0;
-  let hash = 2166136261;
-  for (const byte of new TextEncoder().encode(text)) hash = Math.imul(hash ^ byte, 16777619);
-  return (hash >>> 0).toString(36);
-}
-
 // src/api/client.js
 var SharedStateClient = class {
   #hub;
-  /** @type {Map<string, Acquired>} by path and text of the filter */
-  #acquired = /* @__PURE__ */ new Map();
-  /** @type {Map<string, Dataset<any>>} by path and name of the view */
-  #datasets = /* @__PURE__ */ new Map();
+  #datasets = new AcquiredDatasets(
+    (path, filter) => this._new_dataset(
+      path,
+      filter,
+      (changes, until) => this.#put(path, changes, until, filter.fields),
+      this.#hub.calls
+    )
+  );
   /** @type {Map<object, {acquired: Acquired, stop(): void}>} `stop` listening to the signal, by handle */
   #handles = /* @__PURE__ */ new Map();
   /**
@@ -2241,9 +2311,9 @@ var SharedStateClient = class {
     this.#hub = new ClientHub(
       url,
       options,
-      (effect) => this.#datasets.get(key_of(effect.path, effect.view))?._handle(effect),
+      (effect) => this.#datasets.of(effect)?._handle(effect),
       (error) => {
-        for (const ds of this.#datasets.values())
+        for (const ds of this.#datasets.all())
           error ? ds._failed(error, error.code === "closed") : ds._renew();
       }
     );
@@ -2340,10 +2410,7 @@ var SharedStateClient = class {
     const name = collection_path(path);
     const [filter, text] = filter_of(options);
     this.#hub.connect();
-    const key = key_of(name, text);
-    const acquired = this.#acquired.get(key) ?? this.#new_acquired(name, filter, text);
-    this.#acquired.set(key, acquired);
-    acquired.handles++;
+    const acquired = this.#datasets.acquire(name, filter, text);
     const { ds, view } = acquired;
     ds._renew();
     this.#hub.acquire(name, ds._replica, { view, ...filter });
@@ -2355,37 +2422,13 @@ var SharedStateClient = class {
     return [handle, ds];
   }
   /**
-   * @param {string} path in normal form
-   * @param {FilterOptions} filter
-   * @param {string | undefined} text of the filter
-   * @returns {Acquired}
-   */
-  #new_acquired(path, filter, text) {
-    let view = view_of(text);
-    while (this.#datasets.has(key_of(path, view))) view += "_";
-    const ds = this._new_dataset(
-      path,
-      filter,
-      (changes, until) => this.#put(path, changes, until, filter.fields),
-      this.#hub.calls
-    );
-    this.#datasets.set(key_of(path, view), ds);
-    const release = () => {
-      this.#acquired.delete(key_of(path, text));
-      this.#datasets.delete(key_of(path, view));
-      ds._release();
-      this.#hub.release(path, view);
-    };
-    return { ds, view, handles: 0, release };
-  }
-  /**
    * @internal
    * @param {string} path in normal form
    * @param {FilterOptions} [options]
    * @returns {Dataset<any> | undefined} the dataset, if acquired
    */
   _peek(path, options) {
-    return this.#acquired.get(key_of(path, filter_of(options)[1]))?.ds;
+    return this.#datasets.find(path, filter_of(options)[1]);
   }
   /**
    * @internal
@@ -2416,7 +2459,10 @@ var SharedStateClient = class {
     entry.stop();
     this.#handles.delete(handle);
     const { acquired } = entry;
-    if (--acquired.handles === 0) acquired.release();
+    if (!this.#datasets.release(acquired)) return;
+    const { ds, view } = acquired;
+    ds._release();
+    this.#hub.release(ds.path, view);
   }
   /**
    * Read something from the server, once.

@@ -401,6 +401,7 @@ declare class Dataset$1<T extends {
 }
 type Unsubscribe = (() => void) & Disposable;
 
+/** @import { Acquired } from "./acquired.js" */
 /** @import { Changes } from "./changes.js" */
 /** @import { FilterOptions } from "./filter.js" */
 /** @import { Disposable } from "../util/disposable.js" */
@@ -410,7 +411,6 @@ type Unsubscribe = (() => void) & Disposable;
 /** @import { Item } from "../protocol/replica.js" */
 /** @import { At } from "../protocol/views.js" */
 /** @typedef {{path: string} & Disposable} Handle for `release`, or for `using` */
-/** @typedef {{ds: Dataset<any>, view: string | undefined, handles: number, release(): void}} Acquired `view`: its name */
 /**
  * @template {{id: string}} [T=Item]
  * @typedef {object} Page

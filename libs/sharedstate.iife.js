@@ -243,6 +243,99 @@ ${view}`
     if (!holds) throw bad_update(place, `expected ${what}`);
   }
 
+  // src/api/filter.js
+  function filter_of({ where, last, fields } = {}) {
+    const given = Object.entries({ where, last, fields }).filter(([, each]) => each !== void 0);
+    const parts = given.map(([name, each]) => [name, JSON.parse(canonical(name, each))]);
+    const filter = Object.fromEntries(parts);
+    return [filter, given.length ? canonical("", filter) : void 0];
+  }
+  function canonical(place, value) {
+    if (Array.isArray(value))
+      return `[${value.map((each, n) => canonical(`${place}[${n}]`, each)).join()}]`;
+    if (is_object(value) && !value.toJSON) {
+      const names = Object.keys(value).sort();
+      const member = (name) => `${JSON.stringify(name)}:${canonical(`${place}.${name}`, value[name])}`;
+      return `{${names.map(member).join()}}`;
+    }
+    const text = JSON.stringify(value);
+    if (text === void 0 || text === "null" && value !== null)
+      throw new SharedStateError("bad_message", `${place}: expected JSON, found ${value}`);
+    return text;
+  }
+  function view_of(text) {
+    if (text === void 0) return void 0;
+    let hash = 2166136261;
+    for (const byte of new TextEncoder().encode(text)) hash = Math.imul(hash ^ byte, 16777619);
+    return (hash >>> 0).toString(36);
+  }
+
+  // src/api/acquired.js
+  var AcquiredDatasets = class {
+    #make;
+    /** @type {Map<string, Acquired>} by path and text of the filter */
+    #acquired = /* @__PURE__ */ new Map();
+    /** @type {Map<string, Dataset<any>>} by path and name of the view */
+    #datasets = /* @__PURE__ */ new Map();
+    /** @param {(path: string, filter: FilterOptions) => Dataset<any>} make */
+    constructor(make) {
+      this.#make = make;
+    }
+    /** All of them. */
+    all() {
+      return this.#datasets.values();
+    }
+    /** @param {{path: string, view: string | undefined}} subscription @returns {Dataset<any> | undefined} */
+    of({ path, view }) {
+      return this.#datasets.get(key_of(path, view));
+    }
+    /** @param {string} path in normal form @param {string | undefined} text of the filter */
+    find(path, text) {
+      return this.#acquired.get(key_of(path, text))?.ds;
+    }
+    /**
+     * Take one more handle.
+     *
+     * @param {string} path in normal form
+     * @param {FilterOptions} filter
+     * @param {string | undefined} text of the filter
+     * @returns {Acquired}
+     */
+    acquire(path, filter, text) {
+      const key = key_of(path, text);
+      const acquired = this.#acquired.get(key) ?? this.#add(key, path, filter, text);
+      acquired.handles++;
+      return acquired;
+    }
+    /**
+     * Give one handle back.
+     *
+     * @param {Acquired} acquired
+     * @returns {boolean} whether it was the last
+     */
+    release(acquired) {
+      const { key, view, ds } = acquired;
+      if (--acquired.handles > 0) return false;
+      this.#acquired.delete(key);
+      return this.#datasets.delete(key_of(ds.path, view));
+    }
+    /**
+     * @param {string} key
+     * @param {string} path
+     * @param {FilterOptions} filter
+     * @param {string | undefined} text
+     * @returns {Acquired}
+     */
+    #add(key, path, filter, text) {
+      let view = view_of(text);
+      while (this.of({ path, view })) view += "_";
+      const acquired = { ds: this.#make(path, filter), view, key, handles: 0 };
+      this.#datasets.set(key_of(path, view), acquired.ds);
+      this.#acquired.set(key, acquired);
+      return acquired;
+    }
+  };
+
   // src/util/callbacks.js
   var Callbacks = class {
     /** @type {Map<object, (value: T) => unknown>} */
@@ -2285,40 +2378,17 @@ ${view}`
     return new SharedStateError("released", "the dataset was released");
   }
 
-  // src/api/filter.js
-  function filter_of({ where, last, fields } = {}) {
-    const given = Object.entries({ where, last, fields }).filter(([, each]) => each !== void 0);
-    const parts = given.map(([name, each]) => [name, JSON.parse(canonical(name, each))]);
-    const filter = Object.fromEntries(parts);
-    return [filter, given.length ? canonical("", filter) : void 0];
-  }
-  function canonical(place, value) {
-    if (Array.isArray(value))
-      return `[${value.map((each, n) => canonical(`${place}[${n}]`, each)).join()}]`;
-    if (is_object(value) && !value.toJSON) {
-      const names = Object.keys(value).sort();
-      const member = (name) => `${JSON.stringify(name)}:${canonical(`${place}.${name}`, value[name])}`;
-      return `{${names.map(member).join()}}`;
-    }
-    const text = JSON.stringify(value);
-    if (text === void 0 || text === "null" && value !== null)
-      throw new SharedStateError("bad_message", `${place}: expected JSON, found ${value}`);
-    return text;
-  }
-  function view_of(text) {
-    if (text === void 0) return void 0;
-    let hash = 2166136261;
-    for (const byte of new TextEncoder().encode(text)) hash = Math.imul(hash ^ byte, 16777619);
-    return (hash >>> 0).toString(36);
-  }
-
   // src/api/client.js
   var SharedStateClient = class {
     #hub;
-    /** @type {Map<string, Acquired>} by path and text of the filter */
-    #acquired = /* @__PURE__ */ new Map();
-    /** @type {Map<string, Dataset<any>>} by path and name of the view */
-    #datasets = /* @__PURE__ */ new Map();
+    #datasets = new AcquiredDatasets(
+      (path, filter) => this._new_dataset(
+        path,
+        filter,
+        (changes, until) => this.#put(path, changes, until, filter.fields),
+        this.#hub.calls
+      )
+    );
     /** @type {Map<object, {acquired: Acquired, stop(): void}>} `stop` listening to the signal, by handle */
     #handles = /* @__PURE__ */ new Map();
     /**
@@ -2331,9 +2401,9 @@ ${view}`
       this.#hub = new ClientHub(
         url,
         options,
-        (effect) => this.#datasets.get(key_of(effect.path, effect.view))?._handle(effect),
+        (effect) => this.#datasets.of(effect)?._handle(effect),
         (error) => {
-          for (const ds of this.#datasets.values())
+          for (const ds of this.#datasets.all())
             error ? ds._failed(error, error.code === "closed") : ds._renew();
         }
       );
@@ -2430,10 +2500,7 @@ ${view}`
       const name = collection_path(path);
       const [filter, text] = filter_of(options);
       this.#hub.connect();
-      const key = key_of(name, text);
-      const acquired = this.#acquired.get(key) ?? this.#new_acquired(name, filter, text);
-      this.#acquired.set(key, acquired);
-      acquired.handles++;
+      const acquired = this.#datasets.acquire(name, filter, text);
       const { ds, view } = acquired;
       ds._renew();
       this.#hub.acquire(name, ds._replica, { view, ...filter });
@@ -2445,37 +2512,13 @@ ${view}`
       return [handle, ds];
     }
     /**
-     * @param {string} path in normal form
-     * @param {FilterOptions} filter
-     * @param {string | undefined} text of the filter
-     * @returns {Acquired}
-     */
-    #new_acquired(path, filter, text) {
-      let view = view_of(text);
-      while (this.#datasets.has(key_of(path, view))) view += "_";
-      const ds = this._new_dataset(
-        path,
-        filter,
-        (changes, until) => this.#put(path, changes, until, filter.fields),
-        this.#hub.calls
-      );
-      this.#datasets.set(key_of(path, view), ds);
-      const release = () => {
-        this.#acquired.delete(key_of(path, text));
-        this.#datasets.delete(key_of(path, view));
-        ds._release();
-        this.#hub.release(path, view);
-      };
-      return { ds, view, handles: 0, release };
-    }
-    /**
      * @internal
      * @param {string} path in normal form
      * @param {FilterOptions} [options]
      * @returns {Dataset<any> | undefined} the dataset, if acquired
      */
     _peek(path, options) {
-      return this.#acquired.get(key_of(path, filter_of(options)[1]))?.ds;
+      return this.#datasets.find(path, filter_of(options)[1]);
     }
     /**
      * @internal
@@ -2506,7 +2549,10 @@ ${view}`
       entry.stop();
       this.#handles.delete(handle);
       const { acquired } = entry;
-      if (--acquired.handles === 0) acquired.release();
+      if (!this.#datasets.release(acquired)) return;
+      const { ds, view } = acquired;
+      ds._release();
+      this.#hub.release(ds.path, view);
     }
     /**
      * Read something from the server, once.

@@ -13,11 +13,11 @@ import { BUNDLES, FILES, build } from "../scripts/bundles.js";
  * first for what is said twice. The full one has been raised from 8 KiB for what costs edits or leaves a page in the
  * dark without it: transactions of one page in turn, what cannot be stored refused by its place, the reason why there is
  * no connection. Both have been raised, by 5 %, for what bounds a server that misbehaves, and by 2.4 KiB for sessions: the server's
- * limits kept, tokens asked for and shown in time, what a user may not read let go. And by 1.5 KiB for parts
+ * limits kept, tokens asked for and shown in time, what a user may not read let go. And by 1.6 KiB for parts
  * of collections: filters in one spelling, items at their places, several subscriptions of one collection.
  */
 const BUDGETS = {
-  "sharedstate.core.es.min.js": 10.35 * 1024,
+  "sharedstate.core.es.min.js": 10.4 * 1024,
   "sharedstate.es.min.js": 13.75 * 1024,
 };
 

@@ -1,12 +1,13 @@
+import { AcquiredDatasets } from "./acquired.js";
 import { with_ids } from "./changes.js";
 import { ClientHub } from "./client_hub.js";
 import { Dataset } from "./dataset.js";
-import { filter_of, view_of } from "./filter.js";
+import { filter_of } from "./filter.js";
 import { DISPOSE, disposable, on_abort } from "../util/lifetime.js";
 import { cut } from "../protocol/errors.js";
 import { collection_path } from "../protocol/paths.js";
-import { key_of } from "../protocol/views.js";
 
+/** @import { Acquired } from "./acquired.js" */
 /** @import { Changes } from "./changes.js" */
 /** @import { FilterOptions } from "./filter.js" */
 /** @import { Disposable } from "../util/disposable.js" */
@@ -17,7 +18,6 @@ import { key_of } from "../protocol/views.js";
 /** @import { At } from "../protocol/views.js" */
 
 /** @typedef {{path: string} & Disposable} Handle for `release`, or for `using` */
-/** @typedef {{ds: Dataset<any>, view: string | undefined, handles: number, release(): void}} Acquired `view`: its name */
 
 /**
  * @template {{id: string}} [T=Item]
@@ -33,10 +33,14 @@ import { key_of } from "../protocol/views.js";
  */
 export class SharedStateClient {
   #hub;
-  /** @type {Map<string, Acquired>} by path and text of the filter */
-  #acquired = new Map();
-  /** @type {Map<string, Dataset<any>>} by path and name of the view */
-  #datasets = new Map();
+  #datasets = new AcquiredDatasets((path, filter) =>
+    this._new_dataset(
+      path,
+      filter,
+      (changes, until) => this.#put(path, changes, until, filter.fields),
+      this.#hub.calls,
+    ),
+  );
   /** @type {Map<object, {acquired: Acquired, stop(): void}>} `stop` listening to the signal, by handle */
   #handles = new Map();
 
@@ -50,9 +54,9 @@ export class SharedStateClient {
     this.#hub = new ClientHub(
       url,
       options,
-      (effect) => this.#datasets.get(key_of(effect.path, effect.view))?._handle(effect),
+      (effect) => this.#datasets.of(effect)?._handle(effect),
       (error) => {
-        for (const ds of this.#datasets.values())
+        for (const ds of this.#datasets.all())
           error ? ds._failed(error, error.code === "closed") : ds._renew();
       },
     );
@@ -161,10 +165,7 @@ export class SharedStateClient {
     const name = collection_path(path);
     const [filter, text] = filter_of(options);
     this.#hub.connect();
-    const key = key_of(name, text);
-    const acquired = this.#acquired.get(key) ?? this.#new_acquired(name, filter, text);
-    this.#acquired.set(key, acquired);
-    acquired.handles++;
+    const acquired = this.#datasets.acquire(name, filter, text);
     const { ds, view } = acquired;
     ds._renew();
     this.#hub.acquire(name, ds._replica, { view, ...filter });
@@ -178,39 +179,13 @@ export class SharedStateClient {
   }
 
   /**
-   * @param {string} path in normal form
-   * @param {FilterOptions} filter
-   * @param {string | undefined} text of the filter
-   * @returns {Acquired}
-   */
-  #new_acquired(path, filter, text) {
-    let view = view_of(text);
-    // Another filter may have the same name.
-    while (this.#datasets.has(key_of(path, view))) view += "_";
-    const ds = this._new_dataset(
-      path,
-      filter,
-      (changes, until) => this.#put(path, changes, until, filter.fields),
-      this.#hub.calls,
-    );
-    this.#datasets.set(key_of(path, view), ds);
-    const release = () => {
-      this.#acquired.delete(key_of(path, text));
-      this.#datasets.delete(key_of(path, view));
-      ds._release();
-      this.#hub.release(path, view);
-    };
-    return { ds, view, handles: 0, release };
-  }
-
-  /**
    * @internal
    * @param {string} path in normal form
    * @param {FilterOptions} [options]
    * @returns {Dataset<any> | undefined} the dataset, if acquired
    */
   _peek(path, options) {
-    return this.#acquired.get(key_of(path, filter_of(options)[1]))?.ds;
+    return this.#datasets.find(path, filter_of(options)[1]);
   }
 
   /**
@@ -244,7 +219,10 @@ export class SharedStateClient {
     entry.stop();
     this.#handles.delete(handle);
     const { acquired } = entry;
-    if (--acquired.handles === 0) acquired.release();
+    if (!this.#datasets.release(acquired)) return;
+    const { ds, view } = acquired;
+    ds._release();
+    this.#hub.release(ds.path, view);
   }
 
   /**
