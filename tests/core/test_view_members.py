@@ -78,15 +78,20 @@ def test_they_show_what_they_hold_for() -> None:
 
 
 def test_there_is_room_for_others_when_views_are_gone() -> None:
-    world = World(limits=FEW, store=stored("a"))
+    world = World(2, limits=FEW, store=stored("a"))
+    world.clients[1].put_subs({P: {}})  # so that the collection stays
+    say(world, 1)
     ask(world, of_members(MAX_MEMBERS + 2))
     for filters in ({}, of_members(MAX_MEMBERS, 20)):
         world.clients[0].put_subs({}, list(world.clients[0].copies))
         say(world)
         world.settle()
-        world.advance(2.0)
-        world.advance(2.0)
-        turns(world)
+        for _ in range(2):
+            world.clients[1].put(P)
+            say(world, 1)
+            world.settle()
+            world.advance(2.0)
+            turns(world)
         ask(world, filters or {"one": {"n": 1}})
         assert views(world).scanned == 0
     assert len(views(world)) == MAX_MEMBERS
