@@ -16,7 +16,7 @@ The rules:
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Generic, Protocol
 
 from sharedstate_core.collection.reader import Deferred, ReaderState, tell_nobody
 from sharedstate_core.collection.subscription import Subscription
@@ -38,7 +38,7 @@ from sharedstate_core.identity import NOBODY
 from sharedstate_core.messages import pieces_of
 
 from .backlog import Backlog, HeldReply
-from .signing_in import SigningIn
+from .postponed import Postponed
 from .subscriptions import Subscriptions
 from .unsent_bytes import LEAST_WINDOW
 
@@ -56,6 +56,18 @@ if TYPE_CHECKING:
     from .unsent_bytes import UnsentBytes
 
 
+class UnderWay(Protocol[C]):
+    """A request that is carried out by turns."""
+
+    def go_on(self, out: Effects[C]) -> None:
+        """Do some more of it; once that was all, call `Session.complete`."""
+        ...
+
+    def abandon(self, out: list[Effect[C]]) -> None:
+        """Give it up, since the connection has ended."""
+        ...
+
+
 class Session(Generic[C]):
     """The core's side of one connection; a `Reader`.
 
@@ -65,8 +77,9 @@ class Session(Generic[C]):
         state: whether it can take something now.
         identity: whose connection it is.
         id: the public name of its client's session; None if the client has not given a key.
-        signing_in: what waits until it is known whose connection it is, and what that user may see; None if nothing
-            has to.
+        postponed: the requests that wait until it is known whose connection it is, and what that user may see, and an
+            earlier one is carried out; None if none has to.
+        under_way: the request that is carried out by turns.
         is_proving: whether a proof of whose connection it is is looked into.
         is_of_user: whether there were users when it began.
         is_paused: whether the transport was asked to pause reading.
@@ -87,7 +100,8 @@ class Session(Generic[C]):
         self.state: ReaderState = "ready"
         self.identity = NOBODY
         self.id: str | None = None
-        self.signing_in: SigningIn[C] | None = None
+        self.postponed: Postponed[C] | None = None
+        self.under_way: UnderWay[C] | None = None
         self.is_proving = self.is_of_user = False
         self._limits = limits
         self._counters = counters
@@ -141,27 +155,47 @@ class Session(Generic[C]):
         if self.is_paused:
             self._control_flow(out)
 
-    # --- signing in -------------------------------------------------------------------------------
+    # --- requests that wait, and what for ---------------------------------------------------------
 
-    def begin_signing_in(self, out: list[Effect[C]]) -> None:
-        """Let all later requests wait, and read no more of them, until `end_signing_in`."""
-        if self.signing_in is None:
-            self.signing_in = SigningIn()
+    def postpone_requests(self, out: list[Effect[C]]) -> None:
+        """Let all later requests wait, and read no more of them, until nothing is in their way."""
+        if self.postponed is None:
+            self.postponed = Postponed()
             self._control_flow(out)
 
-    def wait_to_sign_in(self, request: Deferred[C], out: list[Effect[C]]) -> None:
+    def postpone(self, request: Deferred[C], out: list[Effect[C]]) -> None:
         """Let a request wait, which came although reading should have paused: not too many of them."""
-        waiting, limits = self.signing_in, self._limits.current
+        waiting, limits = self.postponed, self._limits.current
         assert waiting is not None  # noqa: S101  (the caller has asked)
         waiting.add(request)
         if len(waiting) > limits.unanswered or waiting.bytes > limits.held_bytes:
-            self.close("too many requests before it is known whose they are", out)
+            self.close("too many requests before earlier ones are carried out", out)
 
-    def end_signing_in(self, out: list[Effect[C]]) -> Iterable[Deferred[C]]:
-        """Read on, and return what has waited."""
-        waiting, self.signing_in = self.signing_in, None
+    def take_up(self, out: Effects[C]) -> None:
+        """Carry out what has waited, in order, as far as nothing has to wait again."""
+        waiting = self.postponed
+        if waiting is None or self.is_proving or not self.is_examined or self.under_way:
+            return
+        self.postponed = None
         self._control_flow(out)
-        return () if waiting is None else waiting.take()
+        for request in waiting.take():
+            if self.state == "closed":
+                request.abandon(out)
+            elif self.postponed is not None:
+                self.postpone(request, out)
+            else:
+                request.resume(out)
+
+    def undertake(self, request: UnderWay[C], out: list[Effect[C]]) -> None:
+        """Carry out a request by turns, beginning with the next one; all later requests wait until `complete`."""
+        self.under_way = request
+        self.postpone_requests(out)
+        self._take_turns(self)
+
+    def complete(self, out: Effects[C]) -> None:
+        """Take up what waited for the request that was carried out by turns."""
+        self.under_way = None
+        self.take_up(out)
 
     # --- examination ------------------------------------------------------------------------------
 
@@ -203,6 +237,8 @@ class Session(Generic[C]):
     def _end_examination(self, done: Callable[[Effects[C]], None], out: Effects[C]) -> None:
         self._examinations -= 1
         done(out)
+        if self.under_way is not None:
+            self._take_turns(self)
 
     # --- output -----------------------------------------------------------------------------------
 
@@ -307,10 +343,16 @@ class Session(Generic[C]):
             self._give(out)
 
     def take_turn(self, out: Effects[C]) -> None:
-        """Give a reader more of what it is owed, unless it has been blocked again or is gone."""
+        """Give a reader more of what it is owed, unless it has been blocked again; or go on with its request."""
         if self._is_halfway:
             self._unsent.release(self)
             self._give(out)
+        elif self.under_way is None or self.state == "closed" or not self.is_examined:
+            return  # an examination that ends will ask for another turn
+        else:
+            self.under_way.go_on(out)
+        if self.under_way is not None:
+            self._take_turns(self)
 
     def _give(self, out: Effects[C]) -> None:
         """Give the reader what it is owed, until the window is full or its turn is over."""
@@ -353,8 +395,10 @@ class Session(Generic[C]):
                     owed.abandon(out)
                 case _:
                     pass
-        if self.signing_in is not None:
-            for request in self.signing_in.take():
+        if self.under_way is not None:
+            self.under_way.abandon(out)
+        if self.postponed is not None:
+            for request in self.postponed.take():
                 request.abandon(out)
 
     def close(
@@ -423,7 +467,7 @@ class Session(Generic[C]):
     def _waiting_for_answers(self) -> Unanswered:
         number, size = self._unanswered, self._unanswered_bytes
         limits = self._limits.current
-        if self.signing_in is not None:
+        if self.postponed is not None:
             return "many"
         if number > limits.unanswered // 2 or size > limits.held_bytes // 2:
             return "many"

@@ -112,7 +112,7 @@ class Identities(Generic[C]):
         ticket = self._issue(Proof(session, request))
         session.is_proving = True
         self.users.begin_proof(session)
-        session.begin_signing_in(out)
+        session.postpone_requests(out)
         out.append(Authenticate(ticket, session.connection, token))
 
     def succeeded(self, proof: Proof[C], identity: Identity, out: Effects[C]) -> None:
@@ -129,7 +129,7 @@ class Identities(Generic[C]):
             return
         session.is_proving = False
         self._change(session, identity, partial(self._answer, session, proof.request), out)
-        self._go_on(session, out)
+        session.take_up(out)
 
     def failed(self, proof: Proof[C], reason: AuthReason, out: Effects[C]) -> None:
         """Take the outcome of a proof: it is not one."""
@@ -142,7 +142,7 @@ class Identities(Generic[C]):
             session.identity = Identity(reason=reason)
         if proof.request is not None:
             proof.request.fail(unauthenticated(reason), out)
-        self._go_on(session, out)
+        session.take_up(out)
 
     def sign_out(self, request: Request[C], out: Effects[C]) -> None:
         """Let a connection be nobody's, as it asks."""
@@ -152,18 +152,6 @@ class Identities(Generic[C]):
     def _answer(self, session: Session[C], request: Request[C] | None, out: Effects[C]) -> None:
         if request is not None:
             request.succeed(self.describe(session), out)
-
-    def _go_on(self, session: Session[C], out: Effects[C]) -> None:
-        """Do what has waited, in order, as far as nothing has to wait again."""
-        if session.signing_in is None or session.is_proving or not session.is_examined:
-            return
-        for request in session.end_signing_in(out):
-            if session.state == "closed":
-                request.abandon(out)
-            elif session.signing_in is not None:
-                session.wait_to_sign_in(request, out)
-            else:
-                request.resume(out)
 
     # --- users ------------------------------------------------------------------------------------
 
@@ -206,13 +194,13 @@ class Identities(Generic[C]):
         """Take back what a connection may not have any more, by turns, and call `done`; all that it asks for waits."""
         session.examine(partial(self._examined, session, done), out)
         if not session.is_examined:
-            session.begin_signing_in(out)
+            session.postpone_requests(out)
 
     def _examined(
         self, session: Session[C], done: Callable[[Effects[C]], None], out: Effects[C]
     ) -> None:
         done(out)
-        self._go_on(session, out)
+        session.take_up(out)
 
     def withdraw(self, session: Session[C], out: Effects[C]) -> None:
         """Let the proof of a connection's user expire now."""

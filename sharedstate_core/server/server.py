@@ -178,7 +178,7 @@ class Server(StorageInputs[C], IdentityInputs[C], TypedInputs[C]):
                     expect("text", text, str)
         elif isinstance(texts, str | bytes):
             raise TypeError("texts: expected several texts; receive_text takes a single one")
-        take = self._dispatcher.receive if session.signing_in is None else self._take_later
+        take = self._dispatcher.receive if session.postponed is None else self._take_later
         out = self._begin(now)
         try:
             for text in texts:
@@ -195,9 +195,9 @@ class Server(StorageInputs[C], IdentityInputs[C], TypedInputs[C]):
         return self._end(out)
 
     def _take_later(self, session: Session[C], text: str, out: Effects[C]) -> None:
-        """Let a message wait until it is known whose connection it is."""
+        """Let a message wait until it is known whose connection it is, and earlier requests are carried out."""
         take = partial(self._take_now, session, text)
-        session.wait_to_sign_in(Deferred(take, _nobody_asks, len(text)), out)
+        session.postpone(Deferred(take, _nobody_asks, len(text)), out)
 
     def _take_now(self, session: Session[C], text: str, out: Effects[C]) -> None:
         """Take a message that has waited."""

@@ -188,8 +188,8 @@ class TypedInputs(Inputs[C]):
         if session is not None:
             session.asked(size, out)
         take = partial(self._take, caller, act)
-        if session is not None and session.signing_in is not None:
-            session.wait_to_sign_in(Deferred(take, partial(abandon, caller), size), out)
+        if session is not None and session.postponed is not None:
+            session.postpone(Deferred(take, partial(abandon, caller), size), out)
         else:
             take(out)
         self._registry.flush(session, out)

@@ -1,4 +1,7 @@
-"""What a connection has asked for while it is not known whose it is."""
+"""What a connection has asked for and cannot be carried out yet, since something else has to be over first.
+
+It is not known whose it is, or what that user may see; or an earlier request is carried out by turns.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ if TYPE_CHECKING:
     from sharedstate_core.collection.reader import Deferred
 
 
-class SigningIn(Generic[C]):
+class Postponed(Generic[C]):
     """The requests that wait, in order.
 
     Attributes:
