@@ -102,6 +102,11 @@ def _check_client_at_rest(world: World, client: Client, who: str) -> None:
         copy, head = client.copies[name], world.store.head(parse_collection_path(path_of(name)))
         if not is_filtered(subscribed.sub):  # which stays where it is while nothing touches it
             check(copy.cursor == head, f"{who} is at {copy.cursor} of {name}, the store at {head}")
+        due, held = subscribed.due, copy.cursor
+        if due is not None and held is not None and due.epoch == held.epoch:
+            check(
+                held.version >= due.version, f"{who} has a conflict at {due}, {name} is at {held}"
+            )
         stored = _stored(world, path_of(name), head, who)
         is_current = shows(copy.state, stored, subscribed.sub)
         check(is_current, f"{who} shows {copy.state} as {name}; the store has {stored}")

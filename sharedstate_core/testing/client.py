@@ -225,14 +225,15 @@ class Client:
         for name, subscribed in self._of(asked.path):
             held = self.copies[name].cursor if subscribed.synchronised else None
             check(held is not None, f"{name}: acknowledged before the copy was synchronised")
-            if not is_filtered(subscribed.sub):  # what nothing touched is not told
-                self._check_shows(name, written, f"acknowledged at {written}")
+            check(
+                held is None or held.epoch != written.epoch or held.version >= written.version,
+                f"{name}: acknowledged at {written}, but the writer's own copy is at {held}",
+            )
 
     def _conflicted(self, asked: Asked) -> None:
-        """Check that a part of a collection has been brought to what the writer conflicts with: it might not see it."""
-        for name, subscribed in self._of(asked.path):
-            if is_filtered(subscribed.sub) and subscribed.synchronised and asked.cursor is not None:
-                self._check_shows(name, asked.cursor, f"a conflict at {asked.cursor}")
+        """Note what a writer conflicts with: its copies are brought there soon, also those that show nothing of it."""
+        for _, subscribed in self._of(asked.path):
+            subscribed.due = asked.cursor
 
     def _of(self, path: str) -> list[tuple[Name, Subscribed]]:
         """Return the subscriptions of a collection."""
@@ -242,13 +243,6 @@ class Client:
             for name, each in self.subscribed.items()
             if parse_collection_path(path_of(name)) == wanted
         ]
-
-    def _check_shows(self, name: Name, cursor: Cursor, why: str) -> None:
-        held = self.copies[name].cursor
-        check(
-            held is None or held.epoch != cursor.epoch or held.version >= cursor.version,
-            f"{name}: {why}, but the writer's own copy is at {held}",
-        )
 
     def _ended(self, told: _Message) -> None:
         """Check that nothing is left of what a subscription has shown, which the server has ended."""

@@ -96,8 +96,16 @@ class Copy:
 
 @dataclass(slots=True)
 class Subscribed:
-    """A subscription that the server has confirmed."""
+    """A subscription that the server has confirmed.
+
+    Attributes:
+        sub: as asked for.
+        synchronised: whether all that there was has come.
+        parts: what has come of a change or a snapshot in parts.
+        due: the state that its copy has to reach, since the client has been refused an update there.
+    """
 
     sub: Any
     synchronised: bool = False
     parts: list[tuple[Update, Mapping[str, tuple[int, int]] | None]] = field(default_factory=list)
+    due: Cursor | None = None

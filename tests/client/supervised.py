@@ -28,6 +28,7 @@ from sharedstate_core.client import (
 )
 from sharedstate_core.client.requests import ServerRefusedError
 from sharedstate_core.testing import Asked, Client, ContractError, Copy, Link, Subscribed, World
+from sharedstate_core.testing.records import path_of
 
 from .witness import Witness, asked_name, check, key_of, name_of
 
@@ -197,12 +198,14 @@ class Supervised(Client):
     def _acknowledged(self, asked: Asked) -> None:
         path, written = str(parse_collection_path(asked.path)), asked.cursor
         check(written is not None, f"{asked} is acknowledged without a version")
-        watched = path in self.subscribed and path not in self.damaged
-        if written is None or not watched or self._asked_at[path] > self._sent_at[asked.tunnel]:
-            return
-        held = self.witness.protocol.cursor(path)
-        newest = held is not None and age(held) >= age(written)
-        check(newest, f"{asked} is acknowledged at {written}, but its author sees {held}")
+        for name in self.subscribed:
+            if written is None or path_of(name) != path or name in self.damaged:
+                continue
+            if self._asked_at[name] > self._sent_at[asked.tunnel]:
+                continue
+            held = self.witness.protocol.cursor(*key_of(name))
+            newest = held is not None and age(held) >= age(written)
+            check(newest, f"{asked} is acknowledged at {written}, but its author sees {held}")
 
     def _look(self) -> None:
         """See what the replicas show now."""

@@ -93,6 +93,7 @@ def test_what_a_server_cannot_do_is_known_for_one_connection() -> None:
     assert refused.view == "odd"
     client.connection_lost()
     [_, again] = sent(client.connection_opened())
+    assert len(sent(client.request("GET", PATH, b'{"where": {}}')[1])) == 1, "nobody knows yet"
     assert again["arg"]["insert"][0][1]["view"] == "odd"
     client.receive_text(features("where", tunnel="session2"))
     client.receive_text(subscribed(again))

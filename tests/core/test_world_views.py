@@ -8,14 +8,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from sharedstate_core import Cursor, Update
-from sharedstate_core.testing import Client, ContractError, World, check_copies
+from sharedstate_core import Update
+from sharedstate_core.testing import Client, ContractError, World, check_copies, check_rest
 from sharedstate_core.testing.filters import shown
 from sharedstate_core.testing.records import Copy
 
 from .scenes import PATH, P
 
 ODD = (P, "odd")
+
+
+STATE = {
+    id: msgspec.json.encode({"id": id, "n": n, "t": "x"})
+    for id, n in zip("abcd", (1, 2, 1, 1), strict=True)
+}
 
 
 def notify(base: int, version: int, *insert: str, at: Any = None, **rest: Any) -> bytes:
@@ -93,21 +99,27 @@ def test_broken_promises(asked: dict[str, Any], message: bytes, broken: str) -> 
         subscribed(**asked).receive(message)
 
 
-def test_a_writer_sees_what_it_conflicts_with() -> None:
+def test_a_writer_sees_that_its_update_is_stored_before_it_is_told() -> None:
     client = subscribed()
-    client.put(P, insert=[{"id": "x"}], condition=(Cursor("e", 5), None))
-    refused: dict[str, Any] = {
-        "ok": False,
-        "epoch": "e",
-        "version": 8,
-        "error": {"code": "conflict"},
-    }
-    answer = reply(client, **refused)
-    client.receive(notify(5, 8, at=[]))
-    client.receive(answer)
-    client.put(P, insert=[{"id": "x"}], condition=(Cursor("e", 8), None))
-    with pytest.raises(ContractError, match=r"a conflict at .* but the writer's own copy is at"):
-        client.receive(reply(client, **refused | {"version": 9}))
+    client.put(P, insert=[{"id": "x"}])
+    with pytest.raises(ContractError, match=r"acknowledged at .* but the writer's own copy is at"):
+        client.receive(reply(client, epoch="e", version=6))
+
+
+def test_a_writer_sees_what_it_conflicts_with_soon() -> None:
+    world = World(1)
+    world.commit_elsewhere(PATH, Update(insert=STATE))
+    cursor = world.store.head(PATH)
+    client = world.clients[0]
+    client.subscribe(P, where={"n": 1})
+    client.receive(reply(client))
+    client.copies[P] = Copy(cursor, {id: STATE[id] for id in "acd"}, sub={"where": {"n": 1}})
+    client.put(P, insert=[{"id": "x"}], condition=(cursor, None))
+    error = {"code": "conflict"}
+    version = cursor.version + 1
+    client.receive(reply(client, ok=False, epoch=cursor.epoch, version=version, error=error))
+    with pytest.raises(ContractError, match="has a conflict at"):
+        check_rest(world)
 
 
 def test_a_refusal_and_an_end_name_the_view() -> None:
@@ -121,12 +133,6 @@ def test_a_refusal_and_an_end_name_the_view() -> None:
     errors = [[P, {"code": "forbidden"}, "odd"]]
     client.receive(reply(client, data=[], errors=errors))
     assert client.copies == {}
-
-
-STATE = {
-    id: msgspec.json.encode({"id": id, "n": n, "t": "x"})
-    for id, n in zip("abcd", (1, 2, 1, 1), strict=True)
-}
 
 
 def test_what_a_filter_shows() -> None:
