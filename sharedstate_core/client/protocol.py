@@ -119,7 +119,8 @@ class ClientProtocol:
         self._check_open()
         check_number("limit", limit, 1)
         all_late = (
-            each.tick(limit) for each in (self._requests, self._subscriptions, self._session)
+            each.tick(limit)
+            for each in (self._requests, self._subscriptions.requests, self._session)
         )
         if any([*all_late]):
             return [Fault("no answer in time", fatal=True)]
@@ -211,7 +212,7 @@ class ClientProtocol:
         expect("path", path, str)
         check_update(update)
         wanted = None if condition is None else as_condition(condition)
-        if wanted is not None and self._subscriptions.level == 1:  # which would ignore it
+        if wanted is not None and self._subscriptions.requests.level == 1:  # which would ignore it
             ticket = self._requests.issue()
             error = ServerRefusedError({}, "this server knows no conditions")
             return ticket, [Settled(ticket, error=error)]
@@ -284,11 +285,11 @@ class ClientProtocol:
 
     def _replied(self, reply: messages.Reply, out: list[ClientEffect]) -> None:
         if reply.cursor is not None:
-            self._subscriptions.level = 2
+            self._subscriptions.requests.level = 2
         if isinstance(reply.tunnel, int) and self._requests.issued(reply.tunnel):
             self._overtaken(out)
             self._requests.receive(reply, out)
-        elif isinstance(reply.tunnel, str) and self._subscriptions.issued(reply.tunnel):
+        elif isinstance(reply.tunnel, str) and self._subscriptions.requests.issued(reply.tunnel):
             self._overtaken(out)
             self._subscriptions.answered(reply, out, undecided=self._session.is_undecided)
         elif isinstance(reply.tunnel, str) and self._session.issued(reply.tunnel):
@@ -299,7 +300,7 @@ class ClientProtocol:
             self._keep_to_session(out)
         elif not reply.ok:  # it could not read something we sent
             problem = f"the server refuses a request that was never sent: {tunnels.describe(reply)}"
-            is_waiting = self._requests.unanswered > 0 or self._subscriptions.is_waiting
+            is_waiting = self._requests.unanswered > 0 or len(self._subscriptions.requests) > 0
             self._breach(problem, out, fatal=is_waiting)  # a request might wait forever
 
     def _overtaken(self, out: list[ClientEffect]) -> None:

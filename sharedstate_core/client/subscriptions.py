@@ -3,50 +3,38 @@
 The rules:
 
 1. A subscription ends with its connection; the replica survives and resumes on the next one.
-2. Until the server has shown that it speaks level 2, every request names all subscriptions, as level 1 requires; after
-   that, requests name only what changes, and cost the same however many there are.
-3. An answer is about what its request named, whatever else it lists.
-4. What this user may not read is no longer held: it is emptied when the server refuses it or ends it, and asked for
+2. What this user may not read is no longer held: it is emptied when the server refuses it or ends it, and asked for
    again for another user. While it is undecided who the user is, what nobody may read is kept.
-5. A collection may be held several times, by other filters: each is a subscription of its own, by path and view. What a
+3. A collection may be held several times, by other filters: each is a subscription of its own, by path and view. What a
    server does not know how to filter is refused here: it would send all of it.
-6. Of more than the server takes the first are asked for, and the others when there is room.
+4. Of more than the server takes the first are asked for, and the others when there is room.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from sharedstate_core.errors import LocalProtocolError, RequestError
 from sharedstate_core.paths import parse_collection_path
 
-from . import encoding, messages, tunnels
-from .effects import Changed, Moved, Refused, SendText, Synced
+from .effects import Changed, Moved, Refused, Synced
 from .requests import ServerRefusedError, knows_no_filters
+from .subs_requests import SubsRequests
 from .subscription import Subscription
 from .views import Key
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
     from sharedstate_core.storage import Cursor
 
+    from . import messages
     from .effects import ClientEffect
     from .views import Filter
 
 
 DENIALS: Final = frozenset({"unauthenticated", "forbidden"})
 """Codes of a refusal for the sake of who asks."""
-
-
-class _Request:
-    """A request for subscriptions that has no answer yet."""
-
-    __slots__ = ("age", "named")
-
-    def __init__(self, named: list[Subscription]) -> None:
-        self.named = named  # those that the answer tells of
-        self.age = 0  # ticks since it was sent
 
 
 class Subscriptions:
@@ -56,24 +44,17 @@ class Subscriptions:
         max_snapshot: characters of JSON text that the parts of one snapshot may have.
 
     Attributes:
-        level: the protocol level that the server has shown; None before.
+        requests: those for subscriptions.
     """
 
     def __init__(self, max_snapshot: int) -> None:
         self._max_snapshot = max_snapshot
-        self.level: Literal[1, 2] | None = None
+        self.requests = SubsRequests()
         self._most: int | None = None
         self._is_full = False  # some wait because there are more
         self._connected = False
         self._features: Collection[str] | None = None  # as in `Session`
         self._held: dict[Key, Subscription] = {}
-        self._asked = 0
-        self._unanswered: dict[str, _Request] = {}  # by tunnel
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether an answer is outstanding."""
-        return bool(self._unanswered)
 
     def held(self, path: str, view: str | None) -> Subscription:
         """Return the subscription of a path and view.
@@ -96,17 +77,10 @@ class Subscriptions:
         self._features = None
         self._subscribe(self._held.values(), out, resume=True)
 
-    def tick(self, limit: int) -> bool:
-        """Record that a tick has passed; return whether a request has been unanswered for `limit` whole ticks."""
-        is_late = any(each.age >= limit for each in self._unanswered.values())
-        for each in self._unanswered.values():
-            each.age += 1
-        return is_late
-
     def connection_lost(self) -> None:
         """Record that the subscriptions are gone; the replicas stay."""
         self._connected = False
-        self._unanswered.clear()
+        self.requests.connection_lost()
         for subscription in self._held.values():
             subscription.connection_lost()
 
@@ -152,7 +126,7 @@ class Subscriptions:
         self._use_room(out)
 
     def _do_without_unknown(self, out: list[ClientEffect]) -> None:
-        in_force = [each for each in self._held.values() if each.is_in_force]
+        in_force = list(self._in_force())
         unknown = [each for each in in_force if each.filter.unknown_to(self._features)]
         for each in unknown:
             each.state = "idle"
@@ -160,7 +134,7 @@ class Subscriptions:
         kept = {each.key.path for each in in_force if each.is_in_force}
         paths = {each.key.path: None for each in unknown if each.key.path not in kept}
         if paths and self._connected:
-            self._change([], [Key(path) for path in paths], out)
+            self.requests.remove([Key(path) for path in paths], self._in_force(), out)
         for each in unknown:
             self._refuse(each, knows_no_filters(), out)
 
@@ -179,7 +153,7 @@ class Subscriptions:
 
     def notified(self, notification: messages.Notification, out: list[ClientEffect]) -> bool:
         """Handle a notification; return False if there is a gap before it."""
-        self.level = 1 if notification.cursor is None else 2
+        self.requests.level = 1 if notification.cursor is None else 2
         subscription = self._held.get(notification.key)
         if subscription is None:
             return True  # no longer held: this was under way
@@ -227,10 +201,6 @@ class Subscriptions:
             same_epoch = cursor is None or (held is not None and held.epoch == cursor.epoch)
             self._resubscribe(subscription, out, resume=same_epoch)
 
-    def issued(self, tunnel: str) -> bool:
-        """Return whether a request for subscriptions has ever carried this tunnel, on any connection."""
-        return tunnels.is_own(tunnel, self._asked)
-
     def answered(
         self, reply: messages.Reply, out: list[ClientEffect], *, undecided: bool = False
     ) -> None:
@@ -241,27 +211,13 @@ class Subscriptions:
             out: receives the effects.
             undecided: whether it may yet turn out who the user is.
         """
-        accepted = messages.accepted_keys(reply.data)
-        request = self._unanswered.pop(str(reply.tunnel), None)
-        for subscription in request.named if request else ():
-            asked = subscription.state == "asked" and subscription.tunnel == reply.tunnel
-            if reply.ok and (accepted is None or subscription.key in accepted):
-                if asked:
-                    subscription.state = "subscribed"
-            elif asked or (reply.ok and subscription.state == "subscribed"):
-                error: Any = reply.errors.get(subscription.key) if reply.ok else reply.error
-                reason = error if isinstance(error, dict) else {}
-                refused = ServerRefusedError(
-                    reason,
-                    f"{subscription.key.path}: not subscribed",
-                    otherwise="refused" if reply.ok else "failed",
-                )
-                if undecided and refused.code == "unauthenticated":
-                    subscription.state, subscription.denial = "idle", refused
-                elif refused.code in DENIALS:
-                    self._deny(subscription, refused, out)
-                else:
-                    self._refuse(subscription, refused, out)
+        for subscription, refused in self.requests.answered(reply):
+            if undecided and refused.code == "unauthenticated":
+                subscription.state, subscription.denial = "idle", refused
+            elif refused.code in DENIALS:
+                self._deny(subscription, refused, out)
+            else:
+                self._refuse(subscription, refused, out)
         self._use_room(out)
 
     # --- requests to the server -------------------------------------------------------------------
@@ -310,14 +266,17 @@ class Subscriptions:
         if self._connected and asked:
             for each in asked:
                 each.ask(resume=resume)
-            self._change(asked, None, out)
+            self.requests.insert(asked, self._in_force(), out)
+
+    def _in_force(self) -> Iterator[Subscription]:
+        return (each for each in self._held.values() if each.is_in_force)
 
     def _with_room(self, wanted: list[Subscription]) -> list[Subscription]:
         """Return the first of them, as many as the server takes; the others wait, idle."""
         if self._most is None or len(self._held) <= self._most:
             return wanted
         self._is_full = True
-        room = max(0, self._most - sum(each.is_in_force for each in self._held.values()))
+        room = max(0, self._most - len(list(self._in_force())))
         for each in wanted[room:]:
             each.state = "idle"
         return wanted[:room]
@@ -349,22 +308,4 @@ class Subscriptions:
         subscription.state = "idle"
         is_known = not subscription.filter.unknown_to(self._features)  # else it never was in force
         if self._connected and is_known:
-            self._change([], [subscription.key], out)
-
-    def _change(
-        self, named: list[Subscription], removed: list[Key] | None, out: list[ClientEffect]
-    ) -> None:
-        """Ask for these subscriptions, or for the end of others; at level 1, for all that is to be in force then."""
-        self._asked += 1
-        tunnel = tunnels.subscribing(self._asked)
-        for each in named:
-            each.tunnel = tunnel
-        whole = self.level != 2
-        if whole:
-            named = [each for each in self._held.values() if each.is_in_force]
-        if whole or removed is None:
-            arg = encoding.encode_subscribe(named, whole=whole)
-        else:
-            arg = encoding.encode_unsubscribe(removed)
-        self._unanswered[tunnel] = _Request(named)
-        out.append(SendText(encoding.encode_request("PUT", "/subs", arg, tunnel)))
+            self.requests.remove([subscription.key], self._in_force(), out)
