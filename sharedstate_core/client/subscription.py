@@ -121,7 +121,7 @@ class Subscription:
 
     def _is_unfiltered(self, notification: Notification) -> bool:
         has_items = len(notification.update.insert) > 0
-        return self.filter.is_part and notification.places is None and has_items
+        return self.filter.may_hide and notification.places is None and has_items
 
     def _acceptable(self, notification: Notification) -> bool:
         if notification.update.reset:

@@ -48,8 +48,13 @@ class Filter(NamedTuple):
 
     @property
     def is_part(self) -> bool:
-        """Whether anything is left out of a collection."""
+        """Whether it asks for a part of a collection."""
         return self._replace(view=None) != WHOLE
+
+    @property
+    def may_hide(self) -> bool:
+        """Whether it may leave out anything of a collection: all do but `{}`, which holds for every item."""
+        return self._replace(view=None) not in {WHOLE, Filter(b"{}")}
 
     @property
     def text(self) -> str:

@@ -157,3 +157,11 @@ def test_errors_of_views_by_their_names() -> None:
     [refused] = effects
     assert isinstance(refused, Refused)
     assert (Key(refused.path, refused.view), refused.error.code) == (Key(PATH, "odd"), "too_many")
+
+
+def test_a_filter_that_holds_for_everything_needs_no_places() -> None:
+    client, request = watching(make_filter({}, view="all"))
+    client.receive_text(subscribed(request))
+    everything = notification([{"id": "a"}], base=0, version=3, reset=True, view="all")
+    assert len(client.receive_text(everything)) == 2
+    assert list(client.items(PATH, "all")) == ["a"]

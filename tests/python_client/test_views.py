@@ -227,6 +227,17 @@ async def test_pages_of_older_items() -> None:
         assert (await client.page(C, last=14)).more is False
 
 
+async def test_everything() -> None:
+    async with running() as server, connect(server.url) as client:
+        await client.update(C, insert=[item("a"), item("b", "r4")])
+        page = await client.page(C)
+        assert (page.items, page.more) == ([item("a"), item("b", "r4")], False)
+        ds = await client.acquire(C, where={})
+        assert (list(ds), ds.where) == (["a", "b"], {})
+        await ds.update(insert=[item("c")], remove=["a"])
+        assert list(ds) == ["b", "c"]
+
+
 # Transactions
 
 

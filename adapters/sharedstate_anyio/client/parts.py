@@ -26,7 +26,8 @@ class Page(NamedTuple, Generic[ItemT_co]):
 
     Attributes:
         items: the items.
-        before: for the page of older items: the place of the first one; None if there are no items.
+        before: for the page of older items: the place of the first one; None if there are no items, or if it was asked
+            for everything.
         more: whether there are older items.
     """
 

@@ -18,6 +18,8 @@ from .values import ItemT_co, Reader, check_loads
 
 T = TypeVar("T")
 
+NOTHING: Final = b"null"
+
 _COLLECTION_SEGMENTS: Final = 3
 _texts = msgspec.json.Decoder(list[msgspec.Raw])
 _names = msgspec.json.Decoder(list[str])
@@ -97,10 +99,10 @@ class Reads(Generic[ItemT_co]):
         segments = split_path(path)
         is_collection = len(segments) == _COLLECTION_SEGMENTS
         path = "/" + "/".join(segments)
-        is_part = asked.is_part or before is not None
-        if is_part and not is_collection:
+        arg = _arg(asked, before)
+        if arg != NOTHING and not is_collection:
             raise ValueError(f"{path}: where, last, fields and before are for a collection")
-        answer = await self._hub.request("GET", path, _arg(asked, before) if is_part else b"null")
+        answer = await self._hub.request("GET", path, arg)
         if loads is not None:
             return loads(answer)
         return self._items(path, answer) if is_collection else values.loads(answer)
@@ -128,9 +130,9 @@ class Reads(Generic[ItemT_co]):
         Raises:
             RequestError, ConnectionLostError, ClosedError, TypeError, ValueError: as `get`.
         """
-        asked = make_filter({} if where is None else where, last, fields)
         path = str(parse_collection_path(path))
-        answer = await self._hub.ask("GET", path, _arg(asked, before))
+        arg = _arg(make_filter(where, last, fields), before)
+        answer = await self._hub.ask("GET", path, arg)
         items = self._items(path, answer.data)
         return Page(items, answer.at[0] if answer.at else None, answer.more)
 
@@ -169,6 +171,9 @@ class Reads(Generic[ItemT_co]):
 
 
 def _arg(asked: Filter, before: Place | None) -> bytes:
+    """Return the argument of a `GET` for a part of a collection; `NOTHING` for all of it."""
     if before is not None:
         check_place(before)
+    elif not asked.is_part:
+        return NOTHING
     return encode_read(asked, before)
