@@ -28,6 +28,13 @@ _MANY_CUTS: Final = _USUAL | {"cut": 1.0}
 _SLOW: Final = _USUAL | {"block": 2.0, "drain": 0.6, "write": 4.0}
 _SMALL_PARTS: Final = Limits(part_bytes=60)
 
+_VIEWS: Final[tuple[dict[str, Any], ...]] = (
+    {"view": "some", "where": {"id": {"in": ["a", "c", "10", "é"]}}},
+    {"view": "plain", "where": {"v": {"in": [0, 1.5, "x", None]}, "not": {"id": "2"}}},
+    {"view": "last", "last": 2},
+    {"view": "newest", "where": {"or": [{"v": True}, {"v": "x"}]}, "last": 1, "fields": ["v"]},
+)
+
 PLOTS: Final = {
     "random-calm": Plot("a long connection, two writers", 1, _USUAL | {"cut": 0.05}),
     "random-cuts": Plot("many short connections", 2, _MANY_CUTS),
@@ -56,6 +63,13 @@ PLOTS: Final = {
         10,
         _SLOW | {"cut": 0.6, "lose": 0.6, "start_anew": 0.5, "release": 0.4},
         limits=_SMALL_PARTS,
+    ),
+    "random-views": Plot(
+        "parts of collections, and all of them",
+        13,
+        _SLOW | {"acquire": 3.0, "release": 0.6, "cut": 0.6, "get_part": 0.5},
+        limits=_SMALL_PARTS,
+        views=_VIEWS,
     ),
     "random-level-1": Plot("a server of level 1", 11, _MANY_CUTS, level=1),
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sharedstate_core import Cursor, parse_collection_path
 from sharedstate_core.testing import Client
+from sharedstate_core.testing.filters import shown
 
 from .replay import Replay, compact
 
@@ -22,14 +23,14 @@ class Recorded(Client):
     Attributes:
         steps: what was recorded.
         replay: the client.
-        acquired: the paths that it holds.
+        acquired: how it has acquired what it holds, by name: a path, or a path and a view.
     """
 
     def __init__(self, level: int, store: MemoryStore) -> None:
         super().__init__()
         self.steps: list[dict[str, Any]] = []
         self.replay = Replay()
-        self.acquired: set[str] = set()
+        self.acquired: dict[str, Any] = {}
         self._level = level
         self._store = store
         self._unanswered: list[tuple[object, int]] = []
@@ -42,13 +43,19 @@ class Recorded(Client):
         self.outbox.extend(self.replay.texts)
         numbers = range(before + 1, self.replay.sent + 1)
         self._unanswered.extend((self.replay.tunnel(number), number) for number in numbers)
-        for path, replica in then.get("replicas", {}).items():
+        for name, replica in then.get("replicas", {}).items():
             if replica is not None:
-                self._check(path, replica)
+                self._check(name, replica)
 
-    def shown(self, path: str) -> list[Any]:
+    def shown(self, name: str) -> list[Any]:
         """Return the items that the client shows."""
-        return [json.loads(text) for text in self.replay.client.items(path).values()]
+        items = self.replay.client.items(*name.split(" "))
+        return [json.loads(text) for text in items.values()]
+
+    def part(self, name: str) -> tuple[str, dict[str, Any]]:
+        """Return the path of what is held, and what of it was asked for."""
+        wanted = self.acquired[name]
+        return (wanted, {}) if isinstance(wanted, str) else (wanted["path"], wanted)
 
     def cursor(self, path: str) -> Cursor | None:
         """Return the state that the client holds."""
@@ -77,12 +84,13 @@ class Recorded(Client):
         self._unanswered.remove(found)
         return found[1]
 
-    def _check(self, path: str, replica: dict[str, Any]) -> None:
+    def _check(self, name: str, replica: dict[str, Any]) -> None:
+        path, sub = self.part(name)
         collection = parse_collection_path(path)
         if replica["cursor"] is not None:
             state = self._store.state_at(collection, Cursor(**replica["cursor"]))
             assert state is not None
-            assert replica["items"] == [json.loads(text) for text in state.values()]
+            assert replica["items"] == list(shown(state, sub).values())
         else:
             histories = [h for (each, _), h in self._store.histories() if each == collection]
             states = [list(version.state.values()) for history in histories for version in history]

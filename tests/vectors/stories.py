@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from sharedstate_core import Limits, Update, parse_collection_path
 from sharedstate_core.testing import Client, Link, MemoryStore, World
+from sharedstate_core.testing.filters import shown
 
 from .recorded import Recorded
 from .replay import compact
@@ -38,6 +39,7 @@ class Plot(NamedTuple):
         level: what level the server speaks.
         limits: the server's.
         steps: how much happens, about.
+        views: what else is acquired of each collection, beside all of it.
     """
 
     about: str
@@ -46,6 +48,7 @@ class Plot(NamedTuple):
     level: int = 2
     limits: Limits = Limits()
     steps: int = 60
+    views: tuple[dict[str, Any], ...] = ()
 
 
 class Story:
@@ -53,6 +56,8 @@ class Story:
 
     def __init__(self, plot: Plot) -> None:
         self._plot = plot
+        parts = [{"path": path} | view for path in PATHS for view in plot.views]
+        self._wanted: tuple[Any, ...] = (*PATHS, *parts)
         self._random = random.Random(plot.seed).random
         self._tickets = 0
         self._epochs = 1
@@ -84,12 +89,13 @@ class Story:
         for path in PATHS:
             self._writer.put(path, insert=[{"id": "last"}])
         world.settle()  # a gap, if there is one, has shown by now
-        for path in sorted(self.recorded.acquired):
-            self.recorded.take({"acquire": path})
+        for name in sorted(self.recorded.acquired):
+            self.recorded.take({"acquire": self.recorded.acquired[name]})
         world.settle()
-        for path in sorted(self.recorded.acquired):
+        for name in sorted(self.recorded.acquired):
+            path, sub = self.recorded.part(name)
             stored = world.store.state(parse_collection_path(path))
-            assert self.recorded.shown(path) == [json.loads(text) for text in stored.values()]
+            assert self.recorded.shown(name) == list(shown(stored, sub).values())
 
     # --- chance -----------------------------------------------------------------------------------
 
@@ -121,16 +127,18 @@ class Story:
     # --- what may happen --------------------------------------------------------------------------
 
     def do_acquire(self) -> None:
-        path = self._pick(PATHS)
-        if path not in self.recorded.acquired or self._chance(0.1):
-            self.recorded.acquired.add(path)
-            self.recorded.take({"acquire": path})
+        wanted = self._pick(self._wanted)
+        name = wanted if isinstance(wanted, str) else f"{wanted['path']} {wanted['view']}"
+        if name not in self.recorded.acquired or self._chance(0.1):
+            self.recorded.acquired[name] = wanted
+            self.recorded.take({"acquire": wanted})
 
     def do_release(self) -> None:
         if self.recorded.acquired:
-            path = self._pick(sorted(self.recorded.acquired))
-            self.recorded.acquired.discard(path)
-            self.recorded.take({"release": path})
+            name = self._pick(sorted(self.recorded.acquired))
+            del self.recorded.acquired[name]
+            path, *view = name.split(" ")
+            self.recorded.take({"release": {"path": path, "view": view[0]} if view else path})
 
     def do_update(self) -> None:
         path, arg = self._pick(PATHS), self._update()
@@ -145,6 +153,12 @@ class Story:
     def do_get(self) -> None:
         self._tickets += 1
         self.recorded.take({"get": {"ticket": self._tickets, "path": self._pick(PATHS)}})
+
+    def do_get_part(self) -> None:
+        self._tickets += 1
+        part = {k: v for k, v in self._pick(self._plot.views).items() if k != "view"}
+        asked = {"ticket": self._tickets, "path": self._pick(PATHS), "arg": part}
+        self.recorded.take({"get": asked})
 
     def do_write(self) -> None:
         """Somebody else writes, through the server."""
