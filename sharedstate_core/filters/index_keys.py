@@ -6,6 +6,7 @@ found is evaluated, so a key may be found too often, never too rarely.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from sharedstate_core.expressions.comparing import equal
@@ -35,6 +36,9 @@ Kind: TypeAlias = Literal["equal", "has"]
 MAX_KEYS: Final = 64
 """Maximum number of keys of one expression: each is a place in the index."""
 
+_EXACT: Final = 2**53
+"""Up to it, whole numbers have hashes of their own. Beyond, anybody can write very many with the same one."""
+
 
 class IndexKey(NamedTuple):
     """Something that is easily looked up, and that holds for an item, or does not.
@@ -43,7 +47,8 @@ class IndexKey(NamedTuple):
         kind: `equal`: the member is the value. `has`: it is a list that contains the value, or an object with a member
             of that name.
         path: of the member.
-        value: the value. As keys of a dictionary, 1, 1.0 and true are the same: what is found there may be too much.
+        value: the value, as `looked_up`. As keys of a dictionary, 1, 1.0 and true are the same: what is found there may
+            be too much.
     """
 
     kind: Kind
@@ -97,7 +102,7 @@ def _equal(one: Node, other: Node) -> Keys | None:
     if isinstance(one, Constant):
         return None if equal(one.value, other.value) else ()
     path = _path_of(one)
-    return None if path is None else (IndexKey("equal", path, other.value),)
+    return None if path is None else (IndexKey("equal", path, looked_up(other.value)),)
 
 
 def _contained(one: Node, several: Node) -> Keys | None:
@@ -114,7 +119,7 @@ def _held(one: Node, several: Node) -> Keys | None:
     path = _path_of(several)
     if path is None or not isinstance(one, Constant):
         return None
-    return (IndexKey("has", path, one.value),)
+    return (IndexKey("has", path, looked_up(one.value)),)
 
 
 def _union(alternatives: Iterable[Keys | None]) -> Keys | None:
@@ -151,7 +156,8 @@ def values_at(item: Mapping[str, object], kind: Kind, path: Path) -> Collection[
         path: that of the key.
 
     Returns:
-        The scalars that are to be looked up; each can be a key of a dictionary. With kind `equal` at most one.
+        The scalars that are to be looked up, as `looked_up`; each can be a key of a dictionary. With kind `equal` at
+        most one.
     """
     value: object = item
     for name in path:
@@ -159,7 +165,21 @@ def values_at(item: Mapping[str, object], kind: Kind, path: Path) -> Collection[
             return ()
         value = value[name]
     if kind == "equal":
-        return (value,) if is_scalar(value) else ()
+        return (looked_up(value),) if is_scalar(value) else ()
     if isinstance(value, list):
-        return {each for each in value if is_scalar(each)}
+        return {looked_up(each) for each in value if is_scalar(each)}
     return value.keys() if isinstance(value, dict) else ()
+
+
+def looked_up(value: Scalar) -> Scalar:
+    """Return what stands for a value as a key of a dictionary: the same for those that are equal, and for few others.
+
+    Python's hash of a whole number is its remainder, so a list can be made of numbers whose hashes are the same; then
+    each is compared with all others. As doubles they cannot.
+    """
+    if isinstance(value, int) and not -_EXACT <= value <= _EXACT:
+        try:
+            return float(value)
+        except OverflowError:
+            return inf if value > 0 else -inf
+    return value

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sharedstate_core.expressions.parser import parse
 from sharedstate_core.expressions.specialiser import specialise
-from sharedstate_core.filters.index_keys import MAX_KEYS, keys_of, values_at
+from sharedstate_core.filters.index_keys import MAX_KEYS, keys_of, looked_up, values_at
 from sharedstate_core.filters.where import parse_where
 
 from .expression_trees import SAMPLES
@@ -155,3 +155,33 @@ def test_what_is_looked_up(value: object, equal: object, has: object) -> None:
     for path in (("a", "c"), ("a", "b", "c", "d"), ("b",)):
         assert not values_at(item, "equal", path)
         assert not values_at(item, "has", path)
+
+
+LARGE: Final = st.one_of(
+    st.integers(2**53 - 3, 2**53 + 3),
+    st.integers(-(2**53) - 3, -(2**53) + 3),
+    st.integers(2**63, 2**64 + 3),
+    st.integers(10**308, 10**310),
+)
+
+
+@given(LARGE, LARGE, st.booleans())
+def test_equal_numbers_are_looked_up_as_one_however_large(
+    one: int, other: int, exact: bool
+) -> None:
+    value = other if exact or abs(other) > 10**308 else float(other)
+    tree = parse(f"item.a == {one} || {one} in item.b") if abs(one) < 2**63 else None
+    if tree is not None:
+        for item in ({"a": value}, {"b": [value]}):
+            if holds(tree, item):
+                assert is_found(tree, item)
+    if one == value:
+        assert looked_up(one) == looked_up(value)
+
+
+def test_numbers_of_a_list_cannot_have_the_same_hash() -> None:
+    """Those that have it as whole numbers take a time that grows with the square of their number."""
+    numbers = [k * (2**61 - 1) for k in range(1, 20_000)]
+    assert len({hash(number) for number in numbers}) == 1
+    found = values_at({"a": numbers}, "has", ("a",))
+    assert len({hash(number) for number in found}) > 19_000
