@@ -159,11 +159,21 @@ def values_at(item: Mapping[str, object], kind: Kind, path: Path) -> Collection[
         The scalars that are to be looked up, as `looked_up`; each can be a key of a dictionary. With kind `equal` at
         most one.
     """
+    return values_of(member_at(item, path), kind)
+
+
+def member_at(item: Mapping[str, object], path: Path) -> object:
+    """Return the member of an item at a path; what is no JSON value, `...`, if there is none."""
     value: object = item
     for name in path:
         if not isinstance(value, dict) or name not in value:
-            return ()
+            return ...
         value = value[name]
+    return value
+
+
+def values_of(value: object, kind: Kind) -> Collection[Scalar]:
+    """Return the values for which a key of this kind holds for a member; see `values_at`."""
     if kind == "equal":
         return (looked_up(value),) if is_scalar(value) else ()
     if isinstance(value, list):

@@ -8,7 +8,7 @@ import msgspec
 
 from sharedstate_core.expressions.evaluator import Program
 from sharedstate_core.expressions.printer import key_of
-from sharedstate_core.expressions.tree import both
+from sharedstate_core.expressions.tree import Literal, both, nodes_of
 from sharedstate_core.filters.index_keys import keys_of
 from sharedstate_core.filters.wanted import ALL, EVERYTHING
 from sharedstate_core.wire.item_text import some_members
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 DEFINITION_BYTES: Final = 1_000
 """Approximate memory that a definition takes, without what grows with its expression."""
+
+LIGHT: Final = 16
+"""Parts of an expression, constants not counted, that take about as long to evaluate as reading a short item takes."""
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -53,9 +56,20 @@ class Definition:
         fields: see `Wanted`.
         key: the same for all that show the same; it contains the expression in its canonical form.
         index_keys: one of them holds for every item of which the expression is true; None if none are known.
+        weight: how long it takes to evaluate the expression, 1 if that is nothing much; once it is compiled.
     """
 
-    __slots__ = ("_program", "_tree", "before", "fields", "index_keys", "is_open", "key", "last")
+    __slots__ = (
+        "_program",
+        "_tree",
+        "before",
+        "fields",
+        "index_keys",
+        "is_open",
+        "key",
+        "last",
+        "weight",
+    )
 
     def __init__(self, shown: Wanted, *, is_open: bool = True) -> None:
         tree, self.last, fields, self.before = shown
@@ -67,11 +81,14 @@ class Definition:
         self.index_keys: tuple[IndexKey, ...] | None = keys_of(tree)
         self._tree = tree
         self._program: Program | None = None
+        self.weight = 1
 
     def compile(self) -> Program:
         """Return what evaluates the expression, made once; only a view needs it that is not there yet."""
         if self._program is None:
             self._program = Program(self._tree)
+            parts = sum(not isinstance(each, Literal) for each in nodes_of(self._tree))
+            self.weight += parts // LIGHT
         return self._program
 
     @property

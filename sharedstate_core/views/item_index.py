@@ -6,25 +6,32 @@ It is built when it is first needed, by portions, and follows every change from 
 from __future__ import annotations
 
 from collections import Counter
-from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from sharedstate_core.filters.index_keys import values_at
+from sharedstate_core.filters.index_keys import member_at, values_of
 from sharedstate_core.wire.item_text import decode_item
 
-if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping, Sequence
+from .portions import portions
 
-    from sharedstate_core.expressions.tree import Scalar
+if TYPE_CHECKING:
+    from collections.abc import Generator, Hashable, Iterable, Iterator, Mapping, Sequence
+
     from sharedstate_core.filters.index_keys import IndexKey, Kind
     from sharedstate_core.filters.members import Path
     from sharedstate_core.items.replica import Replica
 
     Member: TypeAlias = tuple[Kind, Path]
     Item: TypeAlias = Mapping[str, object]
+    ByValue: TypeAlias = dict[Hashable, dict[str, None]]
 
 ENTRY_BYTES: Final = 160
-"""Approximate memory that one item takes in the index of one member."""
+"""Approximate memory that one item takes in the index of one member, for each value."""
+
+MAX_VALUES: Final = 64
+"""Values by which one item is found in a member; one that has more is found whatever is asked for."""
+
+_MANY: Final = ...
+"""Stands for the values of an item that has more."""
 
 
 def members_of(keys: Iterable[IndexKey]) -> set[Member]:
@@ -37,7 +44,7 @@ class ItemIndex:
 
     def __init__(self) -> None:
         self._users: Counter[Member] = Counter()
-        self._ids: dict[Member, dict[Scalar, dict[str, None]]] = {}
+        self._ids: dict[Member, ByValue] = {}
 
     @property
     def memory(self) -> int:
@@ -67,17 +74,23 @@ class ItemIndex:
 
     def number(self, keys: Sequence[IndexKey]) -> int:
         """Return how many items there are for these, each counted once for each key that it has."""
-        return sum(len(self._ids[key.kind, key.path].get(key.value, ())) for key in keys)
+        return sum(map(len, self._found(keys)))
 
-    def ids(self, keys: Sequence[IndexKey]) -> Iterable[str]:
-        """Return the ids of the items that have one of these, each once."""
-        if len(keys) == 1:
-            (key,) = keys
-            return self._ids[key.kind, key.path].get(key.value, ())
-        found: dict[str, None] = {}
+    def _found(self, keys: Sequence[IndexKey]) -> Iterable[dict[str, None]]:
+        """Yield the ids of the items that have each of these, and those that have many values."""
         for key in keys:
-            found.update(self._ids[key.kind, key.path].get(key.value, {}))
-        return found
+            yield self._ids[key.kind, key.path].get(key.value, {})
+        for member in members_of(keys):
+            yield self._ids[member].get(_MANY, {})
+
+    def ids(self, keys: Sequence[IndexKey]) -> Iterator[str]:
+        """Yield the ids of the items that have one of these, each once; nothing may change meanwhile."""
+        yielded: list[dict[str, None]] = []
+        for ids in self._found(keys):
+            for id in ids:
+                if not any(id in those for those in yielded):
+                    yield id
+            yielded.append(ids)
 
     def build(
         self, keys: Sequence[IndexKey], replica: Replica, size: int
@@ -92,9 +105,8 @@ class ItemIndex:
             return True
         if not self._users.keys() >= set(missing):
             return False
-        built: dict[Member, dict[Scalar, dict[str, None]]] = {member: {} for member in missing}
-        entries = replica.entries()
-        while portion := list(islice(entries, size)):
+        built: dict[Member, ByValue] = {member: {} for member in missing}
+        for portion in portions(replica.entries(), size):
             for entry in portion:
                 _add(entry.id, decode_item(entry.text), built)
             yield
@@ -103,8 +115,8 @@ class ItemIndex:
 
     def move(self, id: str, old: Item | None, new: Item | None) -> None:
         """Take in that an item has changed; None: it was not, or is not, there."""
-        for (kind, path), by_value in self._ids.items():
-            for value in () if old is None else values_at(old, kind, path):
+        for member, by_value in self._ids.items():
+            for value in () if old is None else _values(old, member):
                 ids = by_value.get(value)
                 if ids is not None:
                     ids.pop(id, None)
@@ -114,7 +126,16 @@ class ItemIndex:
             _add(id, new, self._ids)
 
 
-def _add(id: str, item: Item, into: Mapping[Member, dict[Scalar, dict[str, None]]]) -> None:
-    for (kind, path), by_value in into.items():
-        for value in values_at(item, kind, path):
+def _add(id: str, item: Item, into: Mapping[Member, ByValue]) -> None:
+    for member, by_value in into.items():
+        for value in _values(item, member):
             by_value.setdefault(value, {})[id] = None
+
+
+def _values(item: Item, member: Member) -> Iterable[Hashable]:
+    """Return the values by which an item is found in a member."""
+    kind, path = member
+    value = member_at(item, path)
+    if kind == "has" and isinstance(value, list | dict) and len(value) > MAX_VALUES:
+        return (_MANY,)
+    return values_of(value, kind)

@@ -27,6 +27,7 @@ from sharedstate_core.items.source import TURN_BYTES, Changes
 from sharedstate_core.storage import Cursor
 from sharedstate_core.wire.item_text import decode_item
 
+from .portions import portions
 from .window import SPARE, Window, place_of
 
 if TYPE_CHECKING:
@@ -232,12 +233,20 @@ class View:
         return removed or self._is_whole_large(limits)
 
     def _is_whole_large(self, limits: Limits) -> bool:
-        if self._window is not None and not self._window.needs_more:
-            return False
-        keys, content = self.definition.index_keys, self._content
+        keys, content, window = self.definition.index_keys, self._content, self._window
+        if window is not None and not window.needs_more:
+            return self.definition.fields is not None and self._are_long(window.shown)
         if keys is not None and self._index.has(keys):
-            return self._index.number(keys) > limits.turn_items
-        return len(content) > limits.turn_items or content.bytes > TURN_BYTES
+            number = self._index.number(keys)
+            is_much = number * self.definition.weight > limits.turn_items
+            return is_much or self._are_long(self._index.ids(keys))
+        is_much = len(content) * self.definition.weight > limits.turn_items
+        return is_much or content.bytes > TURN_BYTES
+
+    def _are_long(self, ids: Iterable[str]) -> bool:
+        """Return whether some items, no more than one turn takes, are too long for one turn."""
+        content = self._content
+        return content.bytes > TURN_BYTES and sum(map(content.size, ids)) > TURN_BYTES
 
     def effort(self, cursors: Iterable[tuple[bool, Cursor]]) -> int:
         """Return what it takes to tell readers at these cursors of its state, beside to send it: about 10 us each."""
@@ -255,14 +264,15 @@ class View:
     def is_change_large(self, since: int, limits: Limits) -> bool:
         """Return whether the net change from version `since` may be too much for one turn."""
         if not self._knows(since):
-            return not self._content.extent(limits).covers(since)
-        number = 0
+            return self.definition.weight > 1 or not self._content.extent(limits).covers(since)
+        left, size = limits.turn_items, TURN_BYTES
         for those in (self._changed, self._left):
-            for version in reversed(those.values()):
+            for id, version in reversed(those.items()):
                 if version <= since:
                     break
-                number += 1
-                if number > limits.turn_items:
+                left -= 1
+                size -= self._content.size(id)
+                if left < 0 or size < 0:
                     return True
         return False
 
@@ -294,8 +304,13 @@ class View:
             runs.add(found[start : start + size])
             yield
         entries = list(chain.from_iterable(runs.portions(size)))
-        shown = self.definition.shown
-        return (shown(entry.text) for entry in entries), map(_at, entries)
+        texts = [entry.text for entry in entries]
+        if self.definition.fields is not None:
+            texts = []
+            for portion in portions(entries, size):
+                texts += [self.definition.shown(entry.text) for entry in portion]
+                yield
+        return iter(texts), map(_at, entries)
 
     # --- finding ----------------------------------------------------------------------------------
 
@@ -316,7 +331,7 @@ class View:
                 gone(ids)
                 yield
             entries = content.newest(since)
-        while portion := list(islice(entries, size)):
+        for portion in portions(entries, size if is_known else self._evaluated(size)):
             shown = portion if is_known else [each for each in portion if self._holds(each)]
             found += shown
             hidden = {each.id for each in portion}.difference(each.id for each in shown)
@@ -357,8 +372,16 @@ class View:
             known = map(content.entry, self._index.ids(keys))
             entries = (entry for entry in known if entry is not None)
             if newest_first:
-                entries = iter(sorted(entries, key=insertion, reverse=True))
-        return iter(lambda: list(islice(entries, size)), [])
+                runs: Runs[Entry] = Runs(_newest_first)
+                while portion := list(islice(entries, size)):
+                    runs.add(portion)
+                    yield
+                entries = chain.from_iterable(runs.portions(size))
+        return portions(entries, self._evaluated(size))
+
+    def _evaluated(self, size: int) -> int:
+        """Return how many items may be looked at in one turn, if it is `size` where that is easy."""
+        return max(1, size // self.definition.weight)
 
     def _find_newest(self, size: int) -> Generator[None, None, Window]:
         """Find, by portions, the newest items of which the definition is true."""
@@ -385,6 +408,11 @@ class ViewExtent:
     def covers(self, since: int) -> bool:
         """Return whether the net change from version `since` is little enough."""
         return not self._view.is_change_large(since, self._limits)
+
+
+def _newest_first(entry: Entry) -> tuple[int, int]:
+    """The key by which items come in the opposite of their order."""
+    return -entry.created, -entry.place
 
 
 def _at(entry: Entry) -> bytes:

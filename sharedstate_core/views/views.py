@@ -24,7 +24,7 @@ from .view import View
 from .view_index import MAX_MEMBERS, ViewIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from sharedstate_core.items.encoded import Encoded
     from sharedstate_core.items.replica import Entry, Replica
@@ -41,6 +41,9 @@ MOVED_AT_ONCE: Final = 100
 
 TURN_TESTS: Final = 1_000
 """Definitions that are evaluated in one turn, about; to read an item counts as two."""
+
+TEXT_BYTES: Final = 2_000
+"""Bytes of an item, as it was and as it is, that count as another item: it is decoded, and its lists are searched."""
 
 
 class Views:
@@ -90,7 +93,6 @@ class Views:
         """Return the view that shows this."""
         view = self._views.get(definition.key)
         if view is None:
-            definition.compile()  # now, not in the turn of somebody else
             view = self._views[definition.key] = self.once(definition)
             self._index.use(self._by_item.add(view))
             self._by_age[view] = self._waiting[view] = None
@@ -103,6 +105,8 @@ class Views:
     def once(self, definition: Definition) -> View:
         """Return a view that shows this, for one answer."""
         known = self._views.get(definition.key)
+        if known is None:
+            definition.compile()  # so that it has its weight
         return known or View(definition, self._limits, self._encoded, self._index)
 
     def close(self, view: View) -> None:
@@ -162,10 +166,11 @@ class Views:
         touched: dict[View, None] = {}
         left = TURN_TESTS
         for id, old in before.texts.items():
-            left -= 2 + self._note(id, old, replica, touched)
-            if left < 0:
-                yield
-                left = TURN_TESTS
+            for cost in self._note(id, old, replica, touched):
+                left -= cost
+                if left < 0:
+                    yield
+                    left = TURN_TESTS
         before.texts = {}
         for view in touched:
             if view.definition.last is None or (yield from view.settle(replica.version, size)):
@@ -175,14 +180,19 @@ class Views:
                 break
             self.move(view, replica)
 
-    def _note(self, id: str, old: bytes | None, replica: Replica, touched: dict[View, None]) -> int:
-        """Take in that an item has changed, and return how many views were asked about it."""
+    def _note(
+        self, id: str, old: bytes | None, replica: Replica, touched: dict[View, None]
+    ) -> Iterator[int]:
+        """Take in that an item has changed, and yield, again and again, what that has cost."""
         entry = replica.entry(id)
         item_before = None if old is None else decode_item(old)
         item = None if entry is None else decode_item(entry.text)
         self._index.move(id, item_before, item)
-        candidates = self._by_item.candidates((item_before, item))
+        candidates = list(self._by_item.candidates((item_before, item)))
+        longer = (len(old or b"") + replica.size(id)) // TEXT_BYTES
+        yield 2 + 2 * longer
         for view in candidates:
+            yield view.definition.weight + longer
             holds = view.definition.holds
             was = item_before is not None and holds(item_before)
             shown = entry if item is not None and holds(item) else None
@@ -190,12 +200,14 @@ class Views:
                 continue
             if view.note(shown, id, was=was, version=replica.version):
                 touched[view] = None
-        return len(candidates)
 
     def move(self, view: View, replica: Replica) -> None:
         """Let a view be at the state of the replica, which its readers are told."""
         if view.cursor != replica.cursor:
-            view.move(replica.cursor, max(LEAST_KEPT, self._limits.current.tombstones // len(self)))
+            view.move(
+                replica.cursor,
+                max(LEAST_KEPT, self._limits.current.tombstones // max(1, len(self))),
+            )
             self.due[view] = None
             if view in self._by_age:
                 self._by_age.move_to_end(view)

@@ -41,13 +41,13 @@ class Window:
 
     @property
     def needs_more(self) -> bool:
-        """Whether there may be others, which are not known, in the place of those that have gone."""
-        return not self._is_complete and len(self._places) < self._last
+        """Whether it is not known if there are older ones than those shown: some that were known have gone."""
+        return not self._is_complete and len(self._places) <= self._last
 
     @property
     def has_more(self) -> bool:
-        """Whether there are older ones than those shown."""
-        return not self._is_complete or len(self._places) > self._last
+        """Whether there are older ones than those shown, unless it `needs_more` to know that."""
+        return len(self._places) > self._last
 
     @property
     def shown(self) -> frozenset[str]:
