@@ -54,13 +54,17 @@ class Collection(LongWork[C]):
         self._queue.append(request)
 
     def subscribe(self, subscription: Subscription[C]) -> None:
-        """Add a subscriber, which gets one synchronising notification and then every change.
+        """Add a subscriber, which is told nothing before `begin`."""
+        self._use(subscription)
+        self._subscribers.count += 1
+
+    def begin(self, subscription: Subscription[C]) -> None:
+        """Let a subscriber have one synchronising notification and then every change.
 
         The caller then calls `proceed`.
         """
-        self._use(subscription)
         self._freshness.note_ahead(subscription, self._content.replica)
-        self._subscribers.add(subscription)
+        self._subscribers.await_content(subscription)
 
     def unsubscribe(self, subscription: Subscription[C]) -> None:
         """Remove a subscriber; the caller then calls `proceed`."""

@@ -137,9 +137,9 @@ class Groups(Generic[C]):
 class Subscribers(Generic[C]):
     """All subscriptions of one collection, and the messages sent to them.
 
-    Each is in step (in a group), waiting, or of a blocked reader (in neither place, costing nothing here until the
-    reader drains). A group that was in step by earlier rules is told nothing more: its readers are blocked until they
-    have been examined.
+    Each is in step (in a group), waiting, or in neither place, where it costs nothing here: its reader is blocked,
+    until it drains, or it has not begun. A group that was in step by earlier rules is told nothing more: its readers
+    are blocked until they have been examined.
     """
 
     def __init__(self, notices: Notices, counters: Counters, rules_version: RulesVersion) -> None:
@@ -151,11 +151,6 @@ class Subscribers(Generic[C]):
         self._of_views: dict[View, Groups[C]] = {}
         self.waiting: Waiting[C, Subscription[C]] = Waiting()
         self.count = 0
-
-    def add(self, subscription: Subscription[C]) -> None:
-        """Add a subscription, which waits unless its reader is blocked."""
-        self.count += 1
-        self.await_content(subscription)
 
     def remove(self, subscription: Subscription[C]) -> None:
         """Remove a subscription, whatever its state."""

@@ -41,7 +41,11 @@ class Watched(Protocol[C]):
     path: CollectionPath
 
     def subscribe(self, subscription: Subscription[C]) -> None:
-        """Add a subscriber, which gets one synchronising notification and then every change.
+        """Add a subscriber, which is told nothing before `begin`."""
+        ...
+
+    def begin(self, subscription: Subscription[C]) -> None:
+        """Let a subscriber have one synchronising notification and then every change.
 
         The caller then calls `proceed`.
         """

@@ -1,4 +1,7 @@
-"""The effect of `PUT /subs`: which subscriptions begin, which end, which are refused and why."""
+"""The effect of `PUT /subs`: which subscriptions begin, which end, which are refused and why.
+
+Nothing changes before all of it is decided, but that what is to begin is admitted, one after the other.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +15,16 @@ from sharedstate_core.wire.decode_subscriptions import (
     Subscribe,
     SubscriptionChanges,
     SubscriptionName,
-    SubscriptionOptions,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Generator, Iterable
 
     from sharedstate_core.collection.subscription import Subscription
-    from sharedstate_core.views.definition import Definition
 
     from .subscriptions import Subscriptions
 
-    Admit: TypeAlias = "Callable[[CollectionPath, Subscribe, bool], Accepted]"
+    Admit: TypeAlias = "Callable[[CollectionPath, Subscribe, bool], Subscription[C]]"
 
 MAX_SPELLINGS: Final = 4
 """Spellings of one collection's path that a connection may subscribe to: each gets its own messages."""
@@ -34,22 +35,8 @@ MAX_EXPLAINED: Final = 1000
 _NO_MORE: Final = Refusal("too_many", f"more than {MAX_EXPLAINED} paths are refused")
 
 
-class Accepted(NamedTuple):
-    """A subscription that has passed every check and is about to begin.
-
-    Attributes:
-        path: that of the collection.
-        sub: JSON text of the options, as sent.
-        options: the options.
-        definition: what is shown; None for the whole collection.
-        scope: names what the rules let the reader see; empty if they do not look at items.
-    """
-
-    path: CollectionPath
-    sub: bytes
-    options: SubscriptionOptions
-    definition: Definition | None
-    scope: str
+EFFORT_BYTES: Final = 64
+"""Bytes of a `sub`, or of the key of a definition, that take as long as a subscription to a whole collection."""
 
 
 class Decision(NamedTuple, Generic[C]):
@@ -58,11 +45,13 @@ class Decision(NamedTuple, Generic[C]):
     Attributes:
         dropped: the present ones that lose their place, though they may be listed anew.
         listed: those that the peer lists and that are not refused, in order.
+        admitted: those of them that are about to begin.
         refused: the others that it lists.
     """
 
     dropped: dict[SubscriptionName, None]
-    listed: dict[SubscriptionName, Subscription[C] | Accepted]
+    listed: dict[SubscriptionName, Subscription[C]]
+    admitted: list[Subscription[C]]
     refused: dict[SubscriptionName, Refusal]
 
     def gone(self, before: Subscriptions[C]) -> list[Subscription[C]]:
@@ -81,18 +70,26 @@ class Decision(NamedTuple, Generic[C]):
 
 
 def resolve_subscriptions(
-    before: Subscriptions[C], changes: SubscriptionChanges, most: int, admit: Admit
-) -> Decision[C]:
-    """Decide what a request changes; what it costs depends on what it names alone.
+    before: Subscriptions[C],
+    changes: SubscriptionChanges,
+    most: int,
+    admit: Admit[C],
+    admitted: list[Subscription[C]],
+    turn: int,
+) -> Generator[None, None, Decision[C]]:
+    """Decide, by portions, what a request changes; what it costs depends on what it names alone.
 
     Args:
-        before: the present subscriptions.
+        before: the present subscriptions, which do not change meanwhile.
         changes: what the peer asks for; each subscription is decided independently.
         most: number of subscriptions that a connection may have.
         admit: returns what is to begin, or raises RequestError; it is given the collection, what is asked for, and
             whether the path is new.
+        admitted: receives what is to begin.
+        turn: subscriptions to whole collections that are decided in one turn; fewer with filters.
     """
-    listed: dict[SubscriptionName, Subscription[C] | Accepted] = {}
+    left, takes_turns = turn, False
+    listed: dict[SubscriptionName, Subscription[C]] = {}
     refused: dict[SubscriptionName, Refusal] = {}
     dropped = dict.fromkeys(before.names() if changes.reset else filter(before.get, changes.remove))
     wanted = dict(changes.insert)
@@ -110,12 +107,24 @@ def resolve_subscriptions(
         elif len(refused) >= MAX_EXPLAINED:
             refused[name] = _NO_MORE
         else:
+            if left <= 0:
+                yield
+                left, takes_turns = turn, True
+            left -= 1 + len(sub) // EFFORT_BYTES
             try:
-                listed[name] = _decide(Subscribe(name, sub), known.get(name), spellings, admit)
+                there = known.get(name)
+                listed[name] = decided = _decide(Subscribe(name, sub), there, spellings, admit)
             except RequestError as error:
                 refused[name] = Refusal.of(error)
+                continue
+            if decided is not there:
+                admitted.append(decided)
+                definition = decided.definition
+                left -= 0 if definition is None else len(definition.key) // EFFORT_BYTES
+    if takes_turns:
+        yield  # what follows is a turn's work, too
     dropped.update((name, None) for name in refused if name in known)
-    return Decision(dropped, listed, refused)
+    return Decision(dropped, listed, admitted, refused)
 
 
 class _Spellings(Generic[C]):
@@ -139,8 +148,8 @@ class _Spellings(Generic[C]):
 
 
 def _decide(
-    wanted: Subscribe, known: Subscription[C] | None, spellings: _Spellings[C], admit: Admit
-) -> Subscription[C] | Accepted:
+    wanted: Subscribe, known: Subscription[C] | None, spellings: _Spellings[C], admit: Admit[C]
+) -> Subscription[C]:
     path, view = wanted.name
     collection = parse_collection_path(path) if known is None else known.collection.path
     spellings.add(collection, view)

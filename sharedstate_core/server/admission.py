@@ -4,41 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic
 
-from sharedstate_core.collection.subscription import subscription_size
+from sharedstate_core.collection.subscription import Subscription, subscription_size
 from sharedstate_core.effects import C
-from sharedstate_core.peer.subscribing import Accepted
+from sharedstate_core.items.notices import Audience
 from sharedstate_core.wire.decode_subscriptions import Subscribe, decode_subscription
 
 if TYPE_CHECKING:
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.peer.session import Session
-    from sharedstate_core.views.views import NewViews
 
     from .registry import Registry
     from .rights import Rights
 
 
 class Admission(Generic[C]):
-    """Admits the subscriptions of one request, one after another.
+    """Admits subscriptions, one after another.
 
     Args:
-        session: whose they are.
         registry: holds the collections and the limits.
-        rights: what the user of the connection may see.
+        rights: what the user of a connection may see.
     """
 
-    def __init__(self, session: Session[C], registry: Registry[C], rights: Rights[C]) -> None:
-        self._session = session
+    def __init__(self, registry: Registry[C], rights: Rights[C]) -> None:
         self._registry = registry
         self._rights = rights
-        self._reserved: set[CollectionPath] = set()
-        self._views: dict[CollectionPath, NewViews] = {}
-        self._more = 0
 
-    def admit(self, path: CollectionPath, wanted: Subscribe, is_new: bool) -> Accepted:
-        """Return a subscription that may begin.
+    def admit(
+        self, session: Session[C], path: CollectionPath, wanted: Subscribe, is_new: bool
+    ) -> Subscription[C]:
+        """Return a subscription that may begin; it counts from now on, until `give_back`.
 
         Args:
+            session: whose it is.
             path: that of the collection.
             wanted: what the peer asks for.
             is_new: whether it does not take the place of another one.
@@ -46,18 +43,30 @@ class Admission(Generic[C]):
         Raises:
             RequestError: it may not.
         """
-        session, registry, rights = self._session, self._registry, self._rights
+        registry, rights = self._registry, self._rights
+        name, sub = wanted
         if is_new:
             if rights.are_limited:
                 rights.check_read(session, path)
-            registry.reserve(path, self._reserved)
-        options = decode_subscription(wanted.sub, registry.limits)
+            registry.check_use(path)
+        options = decode_subscription(sub, registry.limits)
         definition = rights.definition(session, path, options.wanted)
         if is_new:
-            self._more += subscription_size(wanted.name.path, wanted.sub, definition)
-            registry.check_room(self._more, len(self._reserved))
-        if definition is not None:
-            if path not in self._views:
-                self._views[path] = registry.new_views(path)
-            self._views[path].add(definition)
-        return Accepted(path, wanted.sub, options, definition, rights.scope(session, path))
+            registry.check_room(path, subscription_size(name.path, sub, definition))
+        there = registry.get(path)
+        if definition is not None and there is not None and there.views is not None:
+            there.views.check_room(definition)
+        scope = rights.scope(session, path)
+        since = options.since if options.scope == scope else None
+        audience = Audience(name.path, options.parts, name.view, scope)
+        subscription = Subscription(
+            session, registry.open(path), audience, sub, since, definition, options.wanted
+        )
+        subscription.collection.subscribe(subscription)
+        registry.subscribed += subscription.size
+        return subscription
+
+    def give_back(self, subscription: Subscription[C]) -> None:
+        """Forget a subscription that was admitted and has not begun."""
+        subscription.collection.unsubscribe(subscription)
+        self._registry.lose_subscriber(subscription)

@@ -16,18 +16,15 @@ from msgspec import UNSET, Raw
 
 from sharedstate_core.collection.author import abandon
 from sharedstate_core.collection.reader import Deferred
-from sharedstate_core.collection.subscription import Subscription
 from sharedstate_core.collection.waiting_requests import Get, Put, QueuedRequest, put_size
 from sharedstate_core.decisions.delivery import DELIVERY
 from sharedstate_core.effects import C, Effect, Effects
 from sharedstate_core.errors import RequestError
 from sharedstate_core.filters.wanted import EVERYTHING, Wanted
 from sharedstate_core.identity import public_id
-from sharedstate_core.items.notices import Audience
 from sharedstate_core.names import Paging
 from sharedstate_core.paths import CollectionPath, split_path
 from sharedstate_core.peer.request import Request
-from sharedstate_core.peer.subscribing import Accepted, Decision, resolve_subscriptions
 from sharedstate_core.wire.decode import (
     RequestMessage,
     decode_paging,
@@ -36,16 +33,14 @@ from sharedstate_core.wire.decode import (
 )
 from sharedstate_core.wire.decode_session import decode_kick, decode_session
 from sharedstate_core.wire.decode_subscriptions import (
-    SubscriptionChanges,
-    SubscriptionName,
     decode_read,
     decode_subscriptions,
 )
 from sharedstate_core.wire.encode import encode_subs_reply
 from sharedstate_core.wire.faults import BadMessageError
 
-from .admission import Admission
 from .listing import Asked, Question
+from .subscription_change import SubscriptionChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,6 +49,8 @@ if TYPE_CHECKING:
     from sharedstate_core.collection.author import Author
     from sharedstate_core.collection.reader import Reader
     from sharedstate_core.peer.session import Session
+    from sharedstate_core.peer.subscribing import Decision
+    from sharedstate_core.wire.decode_subscriptions import SubscriptionChanges
 
     from .identities import Identities
     from .listings import Listings
@@ -265,60 +262,35 @@ class Dispatcher(Generic[C]):
         self.rights.admit(request.reader)
         changes = decode_subscriptions(arg, self._limits.current)
 
-        def reply(decision: Decision[C]) -> None:
+        def reply(decision: Decision[C], out: Effects[C]) -> None:
             before = request.reader.subscriptions
             subs = decision.listed_subs() if changes.brief else decision.all_subs(before)
             message = encode_subs_reply(request.tunnel, subs.items(), decision.refused.items())
             request.answer(message, out)
 
-        self.change_subscriptions(request.reader, changes, reply, out)
+        self.change_subscriptions(request, request.reader, changes, reply, out)
 
     def change_subscriptions(
         self,
+        author: Author[C],
         session: Session[C],
         changes: SubscriptionChanges,
-        reply: Callable[[Decision[C]], None],
+        reply: Callable[[Decision[C], Effects[C]], None],
         out: Effects[C],
     ) -> None:
-        """Edit or replace the subscriptions of a connection; `reply` is called before their notifications."""
-        subscriptions = session.subscriptions
-        admission = Admission(session, self._registry, self.rights)
-        most = self._limits.current.subscriptions
-        decision = resolve_subscriptions(subscriptions, changes, most, admission.admit)
-        reply(decision)
-        gone = decision.gone(subscriptions)
-        for subscription in gone:
-            session.disown(subscription)
-            subscription.collection.unsubscribe(subscription)
-        for name in decision.dropped:
-            subscriptions.drop(name)
-        begun = []
-        for name, entry in decision.listed.items():
-            if isinstance(entry, Accepted):
-                begun.append(self._begin(session, name, entry))
-                subscriptions.put(name, begun[-1])
-            else:
-                subscriptions.put(name, entry)
-        for subscription in begun:
-            if session.state == "blocked":
-                session.owe(subscription)
-            subscription.collection.subscribe(subscription)
-        self._registry.change_subscribers(begun, gone, out)
+        """Edit or replace the subscriptions of a connection, by turns if they are many.
 
-    def _begin(
-        self, session: Session[C], name: SubscriptionName, accepted: Accepted
-    ) -> Subscription[C]:
-        path, sub, options, definition, scope = accepted
-        since = options.since if options.scope == scope else None
-        return Subscription(
-            session,
-            self._registry.open(path),
-            Audience(name.path, options.parts, name.view, scope),
-            sub,
-            since,
-            definition,
-            options.wanted,
+        Args:
+            author: who asks for it.
+            session: the connection.
+            changes: what is asked for.
+            reply: called once all is decided, before the notifications of what begins.
+            out: receives the effects.
+        """
+        change = SubscriptionChange(
+            author, session, changes, reply, self._registry, self.rights, self._limits
         )
+        change.begin(out)
 
 
 def _is_later(what: Literal["read", "update"], reader: Reader[C]) -> bool:

@@ -24,7 +24,6 @@ from sharedstate_core.items.encoded import Encoded
 from sharedstate_core.leftovers import Leftovers
 from sharedstate_core.pending import Pending
 from sharedstate_core.timers import Timers
-from sharedstate_core.views.views import NewViews
 
 from .load_queue import LoadQueue
 from .tickets import Tickets
@@ -97,49 +96,40 @@ class Registry(Generic[C]):
 
     # --- collections ------------------------------------------------------------------------------
 
-    def reserve(self, path: CollectionPath, beside: set[CollectionPath] | None = None) -> None:
+    def check_use(self, path: CollectionPath) -> None:
         """Refuse a collection that cannot be used.
-
-        Args:
-            path: the collection.
-            beside: others about to come into use; this one is added if it is not in use yet.
 
         Raises:
             RequestError: `no_service`, or `too_many` if no more collections can be in use.
         """
-        there = self._collections.get(path)
-        if there is not None and there not in self._lingering:
+        if self._is_in_use(path):
             return
         self.check_service(path.service)
-        new = beside if beside is not None else set()
-        if path not in new:
-            limit = self.limits.collections
-            if self._in_use + len(new) >= limit:
-                raise RequestError("too_many", f"at most {limit} collections in use")
-            new.add(path)
+        limit = self.limits.collections
+        if self._in_use >= limit:
+            raise RequestError("too_many", f"at most {limit} collections in use")
+
+    def _is_in_use(self, path: CollectionPath) -> bool:
+        there = self._collections.get(path)
+        return there is not None and there not in self._lingering
 
     @property
     def _in_use(self) -> int:
         return len(self._collections) - len(self._lingering)
 
-    def check_room(self, more: int, beside: int) -> None:
-        """Refuse one more subscription if there is no room for it.
+    def check_room(self, path: CollectionPath, more: int) -> None:
+        """Refuse one more subscription to a collection if there is no room for it.
 
         Args:
-            more: memory of subscriptions that are about to begin, in bytes.
-            beside: number of collections about to come into use.
+            path: the collection.
+            more: memory that the subscription takes, in bytes.
 
         Raises:
             RequestError: `too_many`.
         """
-        used = self.subscribed + more + COLLECTION_BYTES * (self._in_use + beside)
-        if used > self.limits.subscription_bytes:
+        in_use = self._in_use + (not self._is_in_use(path))
+        if self.subscribed + more + COLLECTION_BYTES * in_use > self.limits.subscription_bytes:
             raise RequestError("too_many", "the server has no memory for more subscriptions")
-
-    def new_views(self, path: CollectionPath) -> NewViews:
-        """Return what counts the views of a collection that are about to be opened."""
-        collection = self._collections.get(path)
-        return NewViews(None if collection is None else collection.views, self.limits)
 
     def admit(self, path: CollectionPath) -> None:
         """Refuse an update to a collection that cannot be used, or one for which there is no room.
@@ -147,7 +137,7 @@ class Registry(Generic[C]):
         Raises:
             RequestError: it is refused.
         """
-        self.reserve(path)
+        self.check_use(path)
         self.pending.admit()
 
     def admit_read(self, path: CollectionPath) -> None:
@@ -156,7 +146,7 @@ class Registry(Generic[C]):
         Raises:
             RequestError: it is refused.
         """
-        self.reserve(path)
+        self.check_use(path)
         self.pending.admit_read()
 
     def check_service(self, service: str) -> None:
@@ -181,12 +171,17 @@ class Registry(Generic[C]):
         self, begun: Iterable[Subscription[C]], gone: Iterable[Subscription[C]], out: Effects[C]
     ) -> None:
         """Let the collections of new and removed subscriptions do all they can do now, many of them in later turns."""
+        self.note_subscribers(begun, gone)
+        self._settle(out)
+
+    def note_subscribers(
+        self, begun: Iterable[Subscription[C]], gone: Iterable[Subscription[C]]
+    ) -> None:
+        """Let the collections of new and removed subscriptions do all they can do, in later turns."""
         for subscription in begun:
-            self.subscribed += subscription.size
             self._changed[subscription.collection] = subscription.reader
         for subscription in gone:
             self.lose_subscriber(subscription)
-        self._settle(out)
 
     def lose_subscriber(self, subscription: Subscription[C]) -> None:
         """Let the collection of a removed subscription do all it can do, in a later turn."""

@@ -18,6 +18,8 @@ from collections import OrderedDict
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final, Generic, TypeAlias
 
+import msgspec
+
 from sharedstate_core.collection.waiting_requests import nothing_else
 from sharedstate_core.effects import C, Effects
 from sharedstate_core.errors import RequestError
@@ -49,6 +51,9 @@ if TYPE_CHECKING:
 
 KEPT: Final = 10_000
 """Users and collections for which is kept what the rules say of them."""
+
+EFFORT_BYTES: Final = 2_000
+"""Bytes of a user's claims that a rule looks through, at the most, in the time of a subscription without rules."""
 
 NOTHING: Final = Literal(False)
 """The expression that is true of no item."""
@@ -176,6 +181,12 @@ class Rights(Generic[C]):
             allowed, what = rules.may_list(app, service, identity.user), "list these names"
         if not allowed:
             raise identity.denial(f"you may not {what}")
+
+    def effort(self, session: Session[C]) -> int:
+        """Return how many times as long as without rules it may take to find out what a connection may see."""
+        if self._rules is None:
+            return 1
+        return 1 + len(msgspec.json.encode(session.identity.user)) // EFFORT_BYTES
 
     def check_administration(self, session: Reader[C]) -> None:
         """Refuse what concerns everybody to a connection whose user is not an admin; without rules nobody is.

@@ -163,14 +163,14 @@ class TypedInputs(Inputs[C]):
         def act(caller: Caller[C], out: Effects[C]) -> None:
             self._dispatcher.rights.admit(session)
 
-            def reply(decision: Decision[C]) -> None:
+            def reply(decision: Decision[C], out: Effects[C]) -> None:
                 refused = [decision.refused.get(name) for name, _ in changes.insert]
                 if refused and refused[0] is not None:
                     caller.fail(refused[0].error(), out)
                 else:
                     caller.succeed(None, out)
 
-            self._dispatcher.change_subscriptions(session, changes, reply, out)
+            self._dispatcher.change_subscriptions(caller, session, changes, reply, out)
 
         return self._ask(author, session, 0, now, act)
 

@@ -36,14 +36,14 @@ class ViewIndex:
         self._views: dict[Member, dict[Scalar, dict[View, None]]] = {}
         self.scanned: dict[View, None] = {}
 
-    def members(self) -> set[Member]:
-        """Return the members by which views are found."""
-        return set(self._views)
+    def takes(self, keys: Sequence[IndexKey] | None) -> bool:
+        """Return whether a view with these keys is found by them, if it is added now."""
+        return keys is not None and len(self._views.keys() | members_of(keys)) <= MAX_MEMBERS
 
     def add(self, view: View) -> Sequence[IndexKey]:
         """Add a view, and return the keys by which it is found."""
         keys = view.definition.index_keys
-        if keys is None or len(self._views.keys() | members_of(keys)) > MAX_MEMBERS:
+        if keys is None or not self.takes(keys):
             self.scanned[view] = None
             return ()
         for kind, path, value in keys:

@@ -19,7 +19,7 @@ from sharedstate_core.errors import RequestError
 from sharedstate_core.items.replica import Before
 from sharedstate_core.wire.item_text import decode_item
 
-from .item_index import ItemIndex, members_of
+from .item_index import ItemIndex
 from .view import View
 from .view_index import MAX_MEMBERS, ViewIndex
 
@@ -28,10 +28,9 @@ if TYPE_CHECKING:
 
     from sharedstate_core.items.encoded import Encoded
     from sharedstate_core.items.replica import Entry, Replica
-    from sharedstate_core.limits import Limits, LiveLimits
+    from sharedstate_core.limits import LiveLimits
 
     from .definition import Definition
-    from .item_index import Member
 
 LEAST_KEPT: Final = 64
 """Changed ids that each view remembers at least; all together they remember about `Limits.tombstones`."""
@@ -76,18 +75,28 @@ class Views:
         """Approximate memory that they take, in bytes."""
         return self._index.memory + sum(view.memory for view in self._views.values())
 
-    def knows(self, key: str) -> bool:
-        """Return whether there is a view with this key."""
-        return key in self._views
-
     @property
     def scanned(self) -> int:
         """Number of views that are asked about every item."""
         return len(self._by_item.scanned)
 
-    def members(self) -> set[Member]:
-        """Return the members by which views are found."""
-        return self._by_item.members()
+    def check_room(self, definition: Definition) -> None:
+        """Refuse one view too many.
+
+        Raises:
+            RequestError: `too_many`.
+        """
+        if definition.key in self._views:
+            return
+        limits = self._limits.current
+        if len(self) >= limits.views:
+            text = f"at most {limits.views} different views of a collection"
+            raise RequestError("too_many", text)
+        is_scanned = not self._by_item.takes(definition.index_keys)
+        if is_scanned and len(self._by_item.scanned) >= limits.scanned_views:
+            text = f"at most {limits.scanned_views} different views of a collection whose filters ask for no value"
+            more = f"or for values of more than {MAX_MEMBERS} members in all"
+            raise RequestError("too_many", f"{text}, {more}")
 
     def open(self, definition: Definition) -> View:
         """Return the view that shows this."""
@@ -219,48 +228,3 @@ def _looks_the_same(view: View, old: bytes | None, entry: Entry) -> bool:
         return False
     shown = view.definition.shown
     return shown(old) == shown(entry.text)
-
-
-class NewViews:
-    """Views of one collection that are about to be opened, as many as there is room for.
-
-    Args:
-        views: those that there are; None for none.
-        limits: the bounds.
-    """
-
-    def __init__(self, views: Views | None, limits: Limits) -> None:
-        self._views = views
-        self._limits = limits
-        self._keys: set[str] = set()
-        self._room = limits.views - (0 if views is None else len(views))
-        self._room_scanned = limits.scanned_views - (0 if views is None else views.scanned)
-        self._members: set[Member] = set() if views is None else views.members()
-
-    def add(self, definition: Definition) -> None:
-        """Count one more.
-
-        Raises:
-            RequestError: `too_many`.
-        """
-        key = definition.key
-        if key in self._keys or (self._views is not None and self._views.knows(key)):
-            return
-        limits = self._limits
-        if self._room < 1:
-            text = f"at most {limits.views} different views of a collection"
-            raise RequestError("too_many", text)
-        keys = definition.index_keys
-        members = self._members if keys is None else self._members | members_of(keys)
-        if keys is not None and len(members) <= MAX_MEMBERS:
-            self._members = members
-        elif self._room_scanned < 1:
-            most = limits.scanned_views
-            text = f"at most {most} different views of a collection whose filters ask for no value"
-            raise RequestError(
-                "too_many", f"{text}, or for values of more than {MAX_MEMBERS} members in all"
-            )
-        else:
-            self._room_scanned -= 1
-        self._room -= 1
-        self._keys.add(key)

@@ -13,9 +13,11 @@ from sharedstate_core.effects import Commit, Load
 from sharedstate_core.peer.backlog import HeldReply
 from sharedstate_core.server.listing import ListRead
 from sharedstate_core.server.listings import AT_ONCE
+from sharedstate_core.server.subscription_change import SubscriptionChange
 
 if TYPE_CHECKING:
     from sharedstate_core.collection.collection import Collection
+    from sharedstate_core.peer.session import Session
     from sharedstate_core.server.listing import Asked
     from sharedstate_core.server.server import Server
     from sharedstate_core.testing import Connection, World
@@ -71,6 +73,10 @@ def _check_sessions(world: World) -> None:
         assert blocked == (session._is_full or session._in_line or halfway)
         assert session.is_paused == (not link.reading)
         assert not blocked or session.is_paused
+        if session.under_way is not None:
+            assert session.postponed is not None
+            in_line = session in server._owed._line
+            assert in_line or session.state == "closed" or not session.is_examined
         assert session._backlog.held_bytes <= limits.held_bytes
         owed = set(session.subscriptions.values()) if blocked else set()
         found = {each for each in session._backlog if isinstance(each, Subscription)}
@@ -102,7 +108,10 @@ def _check_bounds(world: World) -> None:
     given = {id(each): len(each) for _, kept in counted for each in kept.messages}
     assert outstanding.bytes == sum(given.values())
     assert outstanding.bytes <= limits.owed_bytes * 3 // 2 or len(counted) == 1
-    subscriptions = [each for it in server._sessions.values() for each in it.subscriptions.values()]
+    sessions = server._sessions.values()
+    subscriptions = [
+        each for it in sessions for each in (*it.subscriptions.values(), *_admitted(it))
+    ]
     assert server._registry.subscribed == sum(each.size for each in subscriptions)
     collections = server._registry._collections.values()
     assert server._registry._changed.keys() <= set(collections)
@@ -132,6 +141,12 @@ def _check_bounds(world: World) -> None:
     assert {*encoded.line} <= {each._notices for each in collections}
 
 
+def _admitted(session: Session[Connection]) -> list[Subscription[Connection]]:
+    """Return the subscriptions that have been admitted and have not begun."""
+    change = session.under_way
+    return change._admitted if isinstance(change, SubscriptionChange) else []
+
+
 def _who_asked_for_lists(world: World) -> list[Asked[Connection]]:
     """Return all who wait for a list of names, and check that none that has left waits for its turn."""
     server = world.server
@@ -157,7 +172,8 @@ def _check_collection(world: World, collection: Collection[Connection]) -> None:
         for subscription in session.subscriptions.values()
         if subscription.collection is collection
     }
-    assert subscribers.count == len(expected)
+    admitted = [each for session in server._sessions.values() for each in _admitted(session)]
+    assert subscribers.count == len(expected) + sum(s.collection is collection for s in admitted)
     in_step = {
         (audience, connection)
         for groups in (subscribers._whole, *subscribers._of_views.values())
