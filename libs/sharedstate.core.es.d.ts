@@ -415,7 +415,8 @@ type Unsubscribe = (() => void) & Disposable;
  * @template {{id: string}} [T=Item]
  * @typedef {object} Page
  * @property {T[]} items in order
- * @property {At | undefined} before asks for the next page, of older items; undefined if there are no items
+ * @property {At | undefined} before asks for the next page, of older items; undefined if there are no items, or if it was
+ *   asked for all
  * @property {boolean} more whether there are older ones
  */
 /**
@@ -567,7 +568,8 @@ type Page<T extends {
      */
     items: T[];
     /**
-     * asks for the next page, of older items; undefined if there are no items
+     * asks for the next page, of older items; undefined if there are no items, or if it was
+     * asked for all
      */
     before: At | undefined;
     /**

@@ -63,8 +63,7 @@ var exceeds = (asked, known) => Object.entries(FEATURES).some(
   ([name, feature]) => asked?.[name] !== void 0 && !known.includes(feature)
 );
 var is_filtered = (asked) => exceeds(asked, []);
-var filter_fault = (asked, known) => known && exceeds(asked, known) ? knows_no_filters() : void 0;
-var knows_no_filters = () => new SharedStateError("failed", "the server knows no filters");
+var filter_fault = (asked, known) => known && exceeds(asked, known) ? new SharedStateError("failed", "the server knows no filters") : void 0;
 var key_of = (path, view) => (
   /** @type {string} */
   view == null ? path : `${path}
@@ -438,6 +437,8 @@ var Requests = class {
   held = false;
   /** @type {import("./bounds.js").Bounds} what the server takes */
   bounds = {};
+  /** @type {readonly unknown[] | undefined} what the server can do beyond level 2; undefined: not known */
+  features;
   #next_tunnel = 0;
   /** @type {Map<unknown, Waiting>} by tunnel */
   sent = /* @__PURE__ */ new Map();
@@ -469,20 +470,23 @@ var Requests = class {
     if (full && (!this.connected || this.held))
       error ??= new SharedStateError("too_many", "not connected, or not signed in; queue full");
     if (error) return [settled(ticket, error)];
-    this.#waiting.push({ tunnel, ticket, text, filtered: is_filtered(arg), age: 0 });
+    const asked = cmd === "GET" ? arg : void 0;
+    this.#waiting.push({ tunnel, ticket, text, asked, age: 0 });
     this.#waiting_length += text.length;
     return this.#fill([]);
   }
   /**
    * What is known of the connection has changed.
    *
-   * @param {{bounds: import("./bounds.js").Bounds, held: boolean, take_refusal(): SharedStateError | undefined}} session
+   * @param {{bounds: import("./bounds.js").Bounds, features: readonly unknown[] | undefined, held: boolean,
+   *   take_refusal(): SharedStateError | undefined}} session
    * @param {Effect[]} out
    */
   adjust(session, out) {
     const refusal = session.take_refusal();
     if (refusal) out.push(...this.#refuse(refusal));
     this.bounds = session.bounds;
+    this.features = session.features;
     this.held = session.held;
     this.#fill(out);
   }
@@ -536,7 +540,7 @@ var Requests = class {
     this.sent.delete(reply2.tunnel);
     let error;
     if (!reply2.ok) error = error_of(reply2);
-    else if (request.filtered && !reply2.at) error = knows_no_filters();
+    else if (!reply2.at) error = filter_fault(request.asked, this.features ?? []);
     out.push(settled(request.ticket, error, reply2));
     if (this.sent.size <= this.#window / 2) this.#fill(out);
   }
@@ -2557,7 +2561,7 @@ var SharedStateClient = class {
   page(path, { signal, before, ...options } = {}) {
     return this.#hub.request(
       "GET",
-      () => [path, { where: {}, before, ...filter_of(options)[0] }],
+      () => [path, { before, ...filter_of(options)[0] }],
       signal,
       ({ data: items, at, more }) => ({ items, before: at?.[0], more })
     );

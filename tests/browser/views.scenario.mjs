@@ -61,6 +61,9 @@ try {
     { id: "m4", room: "even" },
   ]);
 
+  assert.equal((await one.page(PATH)).items.length, 5);
+  assert.equal((await one.get(PATH, { where: { and: [] } })).length, 5);
+
   // A transaction that has read all of a part conflicts with what it cannot see, and gets through all the same.
   let runs = 0;
   await odd.transaction(async (tx) => {

@@ -23,7 +23,8 @@ import { collection_path } from "../protocol/paths.js";
  * @template {{id: string}} [T=Item]
  * @typedef {object} Page
  * @property {T[]} items in order
- * @property {At | undefined} before asks for the next page, of older items; undefined if there are no items
+ * @property {At | undefined} before asks for the next page, of older items; undefined if there are no items, or if it was
+ *   asked for all
  * @property {boolean} more whether there are older ones
  */
 
@@ -259,7 +260,7 @@ export class SharedStateClient {
   page(path, { signal, before, ...options } = {}) {
     return this.#hub.request(
       "GET",
-      () => [path, { where: {}, before, ...filter_of(options)[0] }],
+      () => [path, { before, ...filter_of(options)[0] }],
       signal,
       ({ data: items, at, more }) => ({ items, before: at?.[0], more }),
     );

@@ -14,12 +14,12 @@ import { message_fault } from "./bounds.js";
 import { send_text, settled } from "./effects.js";
 import { SharedStateError } from "./errors.js";
 import { encode_request } from "./messages.js";
-import { is_filtered, knows_no_filters } from "./views.js";
+import { filter_fault } from "./views.js";
 
 /** @import { Effect } from "./effects.js" */
 /** @import { Reply } from "./messages.js" */
 
-/** @typedef {{tunnel: number, ticket: unknown, text: string, filtered: boolean, age: number}} Waiting `age`: ticks since it was sent */
+/** @typedef {{tunnel: number, ticket: unknown, text: string, asked: unknown, age: number}} Waiting `age`: ticks since it was sent */
 /** @typedef {{code?: number, reason?: string}} Closing how the server ended a connection, if it said so */
 
 /** The close code for a message that is too long (RFC 6455, section 7.4.1). */
@@ -42,6 +42,8 @@ export class Requests {
   held = false;
   /** @type {import("./bounds.js").Bounds} what the server takes */
   bounds = {};
+  /** @type {readonly unknown[] | undefined} what the server can do beyond level 2; undefined: not known */
+  features;
   #next_tunnel = 0;
   /** @type {Map<unknown, Waiting>} by tunnel */
   sent = new Map();
@@ -78,7 +80,9 @@ export class Requests {
     if (full && (!this.connected || this.held))
       error ??= new SharedStateError("too_many", "not connected, or not signed in; queue full");
     if (error) return [settled(ticket, error)];
-    this.#waiting.push({ tunnel, ticket, text, filtered: is_filtered(arg), age: 0 });
+    // What is written may be large.
+    const asked = cmd === "GET" ? arg : undefined;
+    this.#waiting.push({ tunnel, ticket, text, asked, age: 0 });
     this.#waiting_length += text.length;
     return this.#fill([]);
   }
@@ -86,13 +90,15 @@ export class Requests {
   /**
    * What is known of the connection has changed.
    *
-   * @param {{bounds: import("./bounds.js").Bounds, held: boolean, take_refusal(): SharedStateError | undefined}} session
+   * @param {{bounds: import("./bounds.js").Bounds, features: readonly unknown[] | undefined, held: boolean,
+   *   take_refusal(): SharedStateError | undefined}} session
    * @param {Effect[]} out
    */
   adjust(session, out) {
     const refusal = session.take_refusal();
     if (refusal) out.push(...this.#refuse(refusal));
     this.bounds = session.bounds;
+    this.features = session.features;
     this.held = session.held;
     this.#fill(out);
   }
@@ -153,8 +159,8 @@ export class Requests {
     this.sent.delete(reply.tunnel);
     let error;
     if (!reply.ok) error = error_of(reply);
-    // A server that knows no filters has sent all that there is.
-    else if (request.filtered && !reply.at) error = knows_no_filters();
+    // It was asked before it was known that the server knows no filters: it has sent all that there is.
+    else if (!reply.at) error = filter_fault(request.asked, this.features ?? []);
     out.push(settled(request.ticket, error, reply));
     // Refilled by halves: taking many requests from the front of a long list at once is cheap.
     if (this.sent.size <= this.#window / 2) this.#fill(out);

@@ -36,9 +36,9 @@ export const is_filtered = (asked) => exceeds(asked, []);
  * @returns {SharedStateError | undefined} why it must not be asked: the server would send whole collections
  */
 export const filter_fault = (asked, known) =>
-  known && exceeds(asked, known) ? knows_no_filters() : undefined;
-
-export const knows_no_filters = () => new SharedStateError("failed", "the server knows no filters");
+  known && exceeds(asked, known)
+    ? new SharedStateError("failed", "the server knows no filters")
+    : undefined;
 
 /**
  * What tells subscriptions of one connection apart. (A path has no line feeds.)

@@ -230,7 +230,7 @@ describe("a part of a collection is read once", () => {
       socket.sent.map(({ cmd, path, arg }) => [cmd, path, arg]),
       [
         ["GET", C, { where: { room: "r3" }, last: 2, before: [0, 0] }],
-        ["GET", C, { where: {}, last: 2, before: [0, 0] }],
+        ["GET", C, { last: 2, before: [0, 0] }],
         ["GET", C, { where: { room: "r9" } }],
       ],
     );
@@ -250,6 +250,18 @@ describe("a part of a collection is read once", () => {
     const socket = FakeWebSocket.last.open();
     socket.say(reply(socket.sent[0].tunnel, FEW));
     await assert.rejects(promise, with_code("failed"));
+  });
+
+  test("what holds for everything needs no places", async () => {
+    const { client, socket } = synced();
+    const promises = [
+      client.page(C),
+      client.get(C, { where: {} }),
+      client.page(C, { where: { and: [] } }),
+    ];
+    for (const { tunnel } of socket.sent) socket.say(reply(tunnel, FEW));
+    const page = { items: FEW, before: undefined, more: false };
+    assert.deepEqual(await Promise.all(promises), [page, FEW, page]);
   });
 
   test("a signal withdraws it, a mistake in the path is told", async () => {
