@@ -5,6 +5,8 @@ import type { Dataset } from "../../src/api/dataset.js";
 import type { User } from "../../src/index.js";
 import type { Item } from "../../src/protocol/replica.js";
 import * as react from "../../src/bridges/react.js";
+import type { CollectionConfig } from "@tanstack/db";
+import { collection_options } from "../../src/bridges/tanstack.js";
 import * as svelte from "../../src/bridges/svelte.js";
 import * as vue from "../../src/bridges/vue.js";
 
@@ -48,6 +50,11 @@ vue.useCollection<Todo>(client, "/app/items/todo", { where: () => ({ done: false
 svelte.collection<Todo>(client, "/app/items/todo", { where: svelte_where, last: 3 });
 // @ts-expect-error a list of names
 vue.useCollection(client, "/app/items/todo", { fields: "text" });
+
+const on_demand = collection_options<Todo>(client, "/app/items/todo", { syncMode: "on-demand" });
+is<Equal<typeof on_demand, CollectionConfig<Todo, string>>>();
+// @ts-expect-error no such mode
+collection_options<Todo>(client, "/app/items/todo", { syncMode: "on demand" });
 
 const in_vue = vue.useUser(client);
 is<Equal<typeof in_vue.value, User | null>>();
