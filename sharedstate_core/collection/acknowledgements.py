@@ -85,6 +85,8 @@ class Acknowledgements(Generic[C]):
             elif reader in self.behind:
                 self.behind[reader].append(answer)
                 self._pending.bytes += answer.author.size
+            elif reader.is_giving and reader.owes(self._path, answer.cursor):
+                self._defer(answer, reader, out)
             elif self._may_hear(reader):
                 answer_author(answer, self._counters, out)
             elif reader.state == "blocked":

@@ -60,10 +60,12 @@ class Reader(Protocol[C]):
         state: whether it can take something now.
         identity: its user.
         id: the public name of its client's session; None if it has none.
+        is_giving: whether it is being given what it is owed, in this very input: it is ready, but not all has come.
     """
 
     connection: C
     state: ReaderState
+    is_giving: bool
     identity: Identity
     id: str | None
 

@@ -82,6 +82,7 @@ class Session(Generic[C]):
         under_way: the request that is carried out by turns.
         is_proving: whether a proof of whose connection it is is looked into.
         is_of_user: whether there were users when it began.
+        is_giving: whether it is being given what it is owed, in this very input: it is ready, but not all has come.
         is_paused: whether the transport was asked to pause reading.
     """
 
@@ -120,7 +121,7 @@ class Session(Generic[C]):
         self._is_halfway = (
             False  # it has drained, and gets more of what it is owed in its next turn
         )
-        self._is_giving = False  # in this very input
+        self.is_giving = False
         self._window = 0
         self._backlog: Backlog[C] = Backlog()
         unsent.readers += 1
@@ -225,7 +226,7 @@ class Session(Generic[C]):
         end = Deferred(partial(self._end_examination, done), tell_nobody, REQUEST_BYTES, 0)
         self._backlog.defer(end)
         is_held = self._is_full or self._in_line
-        if self._is_giving:
+        if self.is_giving:
             if not is_held:
                 self._go_on_later()
         elif is_held:
@@ -358,7 +359,7 @@ class Session(Generic[C]):
         """Give the reader what it is owed, until the window is full or its turn is over."""
         if self._awaits_examination:
             return
-        self.state, self._is_halfway, self._is_giving = "ready", False, True
+        self.state, self._is_halfway, self.is_giving = "ready", False, True
         left = self._limits.turn_readers
         while self._backlog and self.state == "ready":
             if not left:
@@ -373,7 +374,7 @@ class Session(Generic[C]):
                     self.send(message, out)
                 case Deferred():
                     owed.resume(out)
-        self._has_turn = self._is_giving = False
+        self._has_turn = self.is_giving = False
         if kept := self._backlog.kept():
             self._unsent.add(self, kept, self._drains.now)
         self._control_flow(out)

@@ -348,13 +348,15 @@ class ViewWorld:
         shape, before = self.reads[number]
         items = message["data"]
         if what == "get":
-            self.wholes[number] = message
+            self.wholes[number] = {**message, "user": user}
             state = self._state_at(message["epoch"], message["version"])
             expected = shape._replace(last=None).of(state, user, has_rules=self.has_rules)
             assert items == expected, (items, expected)
             return
         whole = self.wholes.pop(number, None)
-        if whole is None or whole["version"] != message["version"] or "at" not in whole:
+        if whole is None or "at" not in whole:
+            return
+        if (whole["version"], whole["user"]) != (message["version"], user):
             return
         there = [
             item
