@@ -62,6 +62,7 @@ class Admission(Generic[C]):
         subscription = Subscription(
             session, registry.open(path), audience, sub, since, definition, options.wanted
         )
+        subscription.is_new = since is options.since  # else it has been shown something of a state
         subscription.collection.subscribe(subscription)
         registry.subscribed += subscription.size
         return subscription

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sharedstate_core.items.replica import Entry
 
 SPARE: Final = 64
-"""Items that are remembered at least beside those shown."""
+"""Items that are remembered at least beside those shown: one or more, so that it is known whether there are others."""
 
 Place: TypeAlias = "tuple[int, int, str]"
 """Where an item stands in the order of insertion: `created`, `place`, and its id."""

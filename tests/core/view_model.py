@@ -131,7 +131,7 @@ class Copy:
             self.items.clear()
         else:
             assert (epoch, base) == (self.epoch, self.version), "a gap"
-            assert version >= self.version, "back to an earlier version"
+        assert epoch != self.epoch or version >= self.version, "back to an earlier version"
         for id in first["data"]["remove"]:
             assert (
                 not has_rules or id in before or self._was_visible(id, base, message, user, states)

@@ -1,8 +1,9 @@
-"""A server whose readers see parts of one collection: nothing happens unless a test says so."""
+"""Servers on one storage, whose readers see parts of one collection: nothing happens unless a test says so."""
 
 from __future__ import annotations
 
 import json
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sharedstate_core import (
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 PATH: Final = "/a/items/c"
 COLLECTION: Final = parse_collection_path(PATH)
+SERVERS: Final = 2
 SOON: Final = 6.0
 """Seconds that a test waits for what happens by itself: a load that failed is tried again."""
 
@@ -70,30 +72,35 @@ class ViewWorld:
         self.reads: dict[str, Read] = {}
         self.wholes: dict[str, Any] = {}  # answers that pages are compared with
         self._next = self._asked = 0
-        self.start()
-
-    def start(self) -> None:
-        """Start a server; whoever was connected to another one is not any more."""
-        access = Access(rules=RULES) if self.has_rules else None
-        self.server: Server[int] = Server(["items"], self.limits, access=access)
-        self.server.set_clock(1e9 + self.now, self.now)
-        self.operations: list[Commit | Load] = []
+        self.servers: dict[int, Server[int]] = {}
+        self.homes: dict[int, int] = {}  # the server of each reader
+        self.operations: list[tuple[int, Commit | Load]] = []
         self.drains: set[int] = set()
         self.blocked: set[int] = set()
-        for reader in list(self.connections):
+        for place in range(SERVERS):
+            self.start(place)
+
+    def start(self, place: int) -> None:
+        """Start a server; whoever was connected to the one in its place is not any more."""
+        access = Access(rules=RULES) if self.has_rules else None
+        server: Server[int] = Server(["items"], self.limits, access=access)
+        server.set_clock(1e9 + self.now, self.now)
+        self.servers[place] = server
+        self.operations = [each for each in self.operations if each[0] != place]
+        for reader in [each for each in self.connections if self.homes[each] == place]:
             self._lost(reader)
 
     # --- effects ---
 
-    def perform(self, effects: Iterable[Any]) -> None:
-        """Perform effects; storage comes later, and what they lead to comes last."""
+    def perform(self, place: int, effects: Iterable[Any]) -> None:
+        """Perform effects of a server; storage comes later, and what they lead to comes last."""
         after: list[Close[int] | Authenticate[int]] = []
         for effect in effects:
             match effect:
                 case Send(connections=connections, message=message):
                     self._send(connections, bytes(message))
                 case Commit() | Load():
-                    self.operations.append(effect)
+                    self.operations.append((place, effect))
                 case AwaitDrain(connection=connection):
                     self.drains.add(connection)
                 case Authenticate() | Close():
@@ -102,7 +109,7 @@ class ViewWorld:
                     pass
         for each in after:
             if isinstance(each, Authenticate):
-                self._prove(each.ticket, json.loads(each.token or ""))
+                self._prove(place, each.ticket, json.loads(each.token or ""))
             elif (reader := self._reader(each.connection)) is not None:
                 self.cut(reader)
 
@@ -115,12 +122,12 @@ class ViewWorld:
     def _reader(self, connection: int) -> int | None:
         return next((r for r, c in self.connections.items() if c == connection), None)
 
-    def _prove(self, ticket: int, user: Item) -> None:
+    def _prove(self, place: int, ticket: int, user: Item) -> None:
         """Answer a token, which is the user itself."""
         for reader, connection in self.connections.items():
             if connection == user["connection"]:
                 self.users[reader] = user
-        self.perform(self.server.authenticated(ticket, user, self.now))
+        self.perform(place, self.servers[place].authenticated(ticket, user, self.now))
 
     def say(self, reader: int, cmd: str, path: str, arg: Any, tunnel: str = "") -> None:
         """Send a request."""
@@ -128,18 +135,21 @@ class ViewWorld:
             text = json.dumps(
                 {"type": "REQUEST", "cmd": cmd, "path": path, "arg": arg, "tunnel": tunnel}
             )
-            self.perform(self.server.receive_text(self.connections[reader], text, self.now))
+            place = self.homes[reader]
+            connection = self.connections[reader]
+            self.perform(place, self.servers[place].receive_text(connection, text, self.now))
 
     # --- readers ---
 
-    def connect(self, reader: int) -> None:
-        """Connect a reader, and let it resume everything."""
+    def connect(self, reader: int, place: int = 0) -> None:
+        """Connect a reader to a server, and let it resume everything."""
         if reader in self.connections:
             return
         self._next += 1
         self.connections[reader] = self._next
         self.inbox[reader] = []
-        self.server.connection_opened(self._next)
+        self.homes[reader] = place
+        self.servers[place].connection_opened(self._next)
         if self.users.get(reader) is not None:
             self.sign_in(reader, self.users[reader])
         for (whose, view), copy in self.copies.items():
@@ -193,7 +203,8 @@ class ViewWorld:
         connection = self.connections.get(reader)
         if connection is not None:
             self._lost(reader)
-            self.perform(self.server.connection_closed(connection, self.now))
+            place = self.homes[reader]
+            self.perform(place, self.servers[place].connection_closed(connection, self.now))
 
     def _lost(self, reader: int) -> None:
         connection = self.connections.pop(reader)
@@ -209,7 +220,8 @@ class ViewWorld:
         connection = self.connections.get(reader)
         if connection is not None and connection not in self.blocked | self.drains:
             self.blocked.add(connection)
-            self.perform(self.server.connection_blocked(connection, self.now, ()))
+            place = self.homes[reader]
+            self.perform(place, self.servers[place].connection_blocked(connection, self.now, ()))
 
     def drain(self, reader: int) -> None:
         """Let it read on."""
@@ -217,7 +229,8 @@ class ViewWorld:
         if connection is not None and connection in self.blocked | self.drains:
             self.blocked.discard(connection)
             self.drains.discard(connection)
-            self.perform(self.server.connection_drained(connection, self.now))
+            place = self.homes[reader]
+            self.perform(place, self.servers[place].connection_drained(connection, self.now))
 
     # --- storage, and time ---
 
@@ -225,33 +238,46 @@ class ViewWorld:
         """Carry out the operation that has waited longest."""
         if not self.operations:
             return
-        operation = self.operations.pop(0)
-        server, now, store = self.server, self.now, self.store
+        place, operation = self.operations.pop(0)
+        server, now, store = self.servers[place], self.now, self.store
         if isinstance(operation, Load):
             if fails:
-                self.perform(server.load_failed(operation.ticket, "no", now))
+                self.perform(place, server.load_failed(operation.ticket, "no", now))
             else:
                 loaded = store.load(operation.collection, operation.since)
-                self.perform(server.load_succeeded(operation.ticket, loaded, now))
+                self.perform(place, server.load_succeeded(operation.ticket, loaded, now))
         elif fails:
-            self.perform(server.commit_failed(operation.ticket, "no", now, outcome_unknown=False))
+            failed = server.commit_failed(operation.ticket, "no", now, outcome_unknown=False)
+            self.perform(place, failed)
         else:
             result = store.commit(operation.collection, operation.writes)
-            self.perform(server.commit_succeeded(operation.ticket, result, now))
+            self.perform(place, server.commit_succeeded(operation.ticket, result, now))
 
     def elsewhere(self, update: Update, *, is_told: bool) -> None:
-        """Let another process commit an update."""
+        """Let a process that nobody is connected to commit an update."""
         self.store.commit(COLLECTION, [Write(update)])
         if is_told:
-            head = self.store.head(COLLECTION)
-            self.perform(self.server.collection_changed(COLLECTION, head, self.now))
+            self.tell(0)
+
+    def tell(self, place: int) -> None:
+        """Let a server hear which state storage has reached."""
+        head = self.store.head(COLLECTION)
+        self.perform(place, self.servers[place].collection_changed(COLLECTION, head, self.now))
 
     def turn(self, seconds: float = 0.0) -> None:
-        """Let time pass, and the server go on with one turn of its work."""
+        """Let time pass, and the servers go on with one turn of their work."""
         self.now += seconds
-        due = self.server.next_wakeup()
-        if due is not None and due <= self.now:
-            self.perform(self.server.wake(self.now))
+        self._wake()
+
+    def _wake(self) -> bool:
+        """Give each server a turn, and return whether one had anything to do."""
+        woken = False
+        for place, server in self.servers.items():
+            due = server.next_wakeup()
+            if due is not None and due <= self.now:
+                self.perform(place, server.wake(self.now))
+                woken = True
+        return woken
 
     def settle(self) -> None:
         """Let everything happen that can."""
@@ -260,12 +286,14 @@ class ViewWorld:
         for (reader, view), copy in self.copies.items():
             if copy.is_refused and self.users.get(reader) is not None:
                 self._ask(reader, view, copy)
+        for place in self.servers:
+            self.tell(place)
         for _ in range(3000):
             if not (self._read_on() or self._work_on()):
-                due = self.server.next_wakeup()
-                if due is None or due > self.now + SOON:
+                dues = [due for server in self.servers.values() if (due := server.next_wakeup())]
+                if min(dues, default=inf) > self.now + SOON:
                     return
-                self.now = due
+                self.now = min(dues)
         raise AssertionError("it does not come to rest")
 
     def _read_on(self) -> bool:
@@ -285,11 +313,7 @@ class ViewWorld:
         busy = bool(self.operations)
         while self.operations:
             self.finish()
-        due = self.server.next_wakeup()
-        if due is not None and due <= self.now:
-            self.perform(self.server.wake(self.now))
-            return True
-        return busy
+        return self._wake() or busy
 
     # --- messages ---
 

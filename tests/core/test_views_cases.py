@@ -1,0 +1,71 @@
+"""Histories in which views went wrong once; each is as short as it could be made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sharedstate_core import Limits
+
+from .view_histories import play
+from .view_model import Shape
+from .view_world import ViewWorld
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def insert(*items: tuple[str, int], remove: Sequence[str] = ()) -> dict[str, Any]:
+    return {
+        "remove": list(remove),
+        "insert": [{"id": id, "room": room, "n": 1} for id, room in items],
+        "reset": False,
+    }
+
+
+def test_an_answer_waits_for_all_that_its_reader_is_still_given() -> None:
+    """A request that was put off goes on before the last of its reader's subscriptions has been shown."""
+    limits = Limits(turn_items=3, tombstones=2, part_bytes=20, linger_seconds=10.0)
+    room_2 = {"id": "u", "admin": False, "room": 2}
+    steps: list[Any] = [
+        *[("sign_in", reader, room_2) for reader in range(3)],
+        ("read", 1, "v", Shape(4)),
+        ("put", 1, insert(("e", 2), ("g", 0), ("d", 1), remove="gc")),
+        ("put", 1, insert(("b", 1), ("d", 1), ("a", 2))),
+        ("put", 1, insert(("c", 2), ("e", 1))),
+        ("put", 1, insert(("g", 1), ("d", 0), remove="fb")),
+        ("elsewhere", insert(("d", 2)), True),
+        ("subscribe", 1, "", Shape(3, 2, ("room",))),
+        ("finish", 1, False),
+        ("subscribe", 1, "w", Shape(2, 1)),
+        ("block", 1),
+    ]
+    play(ViewWorld(limits, has_rules=True, tombstones=3), steps)
+
+
+def test_a_view_moves_on_also_by_a_load_that_brings_nothing() -> None:
+    """What was removed is forgotten, so the view is moved on; then its author is told of that state."""
+    limits = Limits(turn_items=1, tombstones=0, linger_seconds=10.0)
+    steps: list[Any] = [
+        ("put", 1, insert(("c", 1))),
+        ("finish", 3, False),
+        ("subscribe", 0, "w", Shape(1, 2, ("room",))),
+        ("put", 0, insert(("d", 2), remove="c")),
+        ("elsewhere", insert(), True),
+    ]
+    play(ViewWorld(limits), steps)
+
+
+@pytest.mark.parametrize("last", [1, 4])
+def test_what_left_a_window_before_anybody_had_looked_into_it_is_not_known(last: int) -> None:
+    limits = Limits(turn_items=1, tombstones=0, part_bytes=20, linger_seconds=10.0)
+    steps: list[Any] = [
+        ("put", 2, insert(("d", 0), ("e", 1))),
+        ("subscribe", 0, "w", Shape(0, last)),
+        ("settle",),
+        ("elsewhere", insert(("c", 0), ("g", 1), ("e", 0)), True),
+        ("cut", 0),
+        ("turn", 40.0),
+    ]
+    play(ViewWorld(limits, tombstones=4), steps)
