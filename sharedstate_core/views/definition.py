@@ -37,7 +37,7 @@ def definition_of(wanted: Wanted, readable: Node) -> Definition | None:
         readable: an expression over `item`, true of what it may read.
     """
     parts = [each for each in (readable, wanted.where) if each != ALL]
-    if not parts and wanted[1:] == EVERYTHING[1:]:
+    if not parts and wanted is EVERYTHING:
         return None
     tree = both((*parts,)) if len(parts) > 1 else parts[0] if parts else ALL
     return Definition(wanted._replace(where=tree), is_open=readable == ALL)

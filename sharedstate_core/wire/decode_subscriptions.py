@@ -195,7 +195,8 @@ def decode_read(arg: Raw, limits: Limits) -> Wanted:
         message = _read.decode(arg)
     except msgspec.DecodeError as error:
         raise RequestError("bad_message", decoder_fault(error, "arg")) from None
-    return _wanted(message, "arg", limits)._replace(before=message.before)
+    wanted, before = _wanted(message, "arg", limits), message.before
+    return wanted if before is None else wanted._replace(before=before)
 
 
 def _wanted(message: _Sub | _Read, place: str, limits: Limits) -> Wanted:
