@@ -5,6 +5,7 @@ A mistake raises a `TypeError` or a `ValueError` that names the argument, before
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -44,6 +45,23 @@ def found(value: object) -> str:
     if value is None or isinstance(value, bool | int | float):
         return repr(value)
     return type(value).__name__
+
+
+def as_json(name: str, value: object) -> bytes:
+    """Return the JSON text of an argument, an object.
+
+    Raises:
+        TypeError: it is not an object, or holds what JSON cannot say.
+        ValueError: the same, of a number or a text; or it is nested too deep.
+    """
+    expect(name, value, dict)
+    try:
+        return json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{name}: {error}") from None
+    except RecursionError:
+        raise ValueError(f"{name}: nested too deep") from None
 
 
 def check_now(now: float) -> None:

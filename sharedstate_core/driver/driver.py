@@ -152,9 +152,10 @@ class Driver(Generic[P]):
         author: Hashable,
         peer: P | None = None,
         paging: Paging | None = None,
+        part: Mapping[str, object] | None = None,
     ) -> None:
         """Read a path; see `Server.get`. The data goes to `Host.answered`."""
-        call = partial(self.server.get, author=author, connection=peer, paging=paging)
+        call = partial(self.server.get, author=author, connection=peer, paging=paging, part=part)
         self._performer.take(now, call, path, now)
 
     def subscribe(
@@ -165,17 +166,26 @@ class Driver(Generic[P]):
         *,
         since: Cursor | None = None,
         parts: bool = False,
+        part: Mapping[str, object] | None = None,
+        view: str = "",
         author: Hashable | None = None,
     ) -> None:
         """Subscribe a peer to a collection; see `Server.subscribe`."""
-        call = partial(self.server.subscribe, since=since, parts=parts, author=author)
+        subscribe = self.server.subscribe
+        call = partial(subscribe, since=since, parts=parts, part=part, view=view, author=author)
         self._performer.take(now, call, peer, path, now)
 
     def unsubscribe(
-        self, peer: P, path: str, now: float, *, author: Hashable | None = None
+        self,
+        peer: P,
+        path: str,
+        now: float,
+        *,
+        view: str = "",
+        author: Hashable | None = None,
     ) -> None:
         """End a subscription of a peer; see `Server.unsubscribe`."""
-        call = partial(self.server.unsubscribe, author=author)
+        call = partial(self.server.unsubscribe, view=view, author=author)
         self._performer.take(now, call, peer, path, now)
 
     # --- users ------------------------------------------------------------------------------------

@@ -9,10 +9,12 @@ The rules:
    is answered after everything that its reader must be shown first.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 
-from sharedstate_core.arguments import as_condition, check_paging, check_update, expect
+from msgspec import Raw
+
+from sharedstate_core.arguments import as_condition, as_json, check_paging, check_update, expect
 from sharedstate_core.collection.author import abandon
 from sharedstate_core.collection.reader import Deferred
 from sharedstate_core.collection.waiting_requests import Put, put_size
@@ -29,6 +31,7 @@ from sharedstate_core.wire.decode_subscriptions import (
     Subscribe,
     SubscriptionChanges,
     SubscriptionName,
+    decode_read,
 )
 from sharedstate_core.wire.encode import encode_subscription
 from sharedstate_core.wire.validation import check_bounds
@@ -91,6 +94,7 @@ class TypedInputs(Inputs[C]):
         author: Hashable,
         connection: C | None = None,
         paging: Paging | None = None,
+        part: Mapping[str, object] | None = None,
     ) -> list[Effect[C]]:
         """Read a collection, or any other readable path but `/subs`.
 
@@ -101,6 +105,8 @@ class TypedInputs(Inputs[C]):
             connection: the connection that the request is made for; None for none.
             paging: which page of a list of names; `Answer.more` then tells if it goes on. None for all of it, which is
                 answered `too_large` if it has more than `Limits.names`.
+            part: which part of a collection: an object with `where`, `last`, `fields` and `before`, as in PROTOCOL.md,
+                15.6. `Answer.at` then has the places of the items. None for all of it.
 
         Raises:
             TypeError, ValueError: an argument is invalid.
@@ -109,10 +115,12 @@ class TypedInputs(Inputs[C]):
         expect("path", path, str)
         if paging is not None:
             check_paging(paging)
+        arg = None if part is None else Raw(as_json("part", part))
         session = None if connection is None else self._session(connection)
 
         def act(caller: Caller[C], out: Effects[C]) -> None:
-            self._dispatcher.get(caller, path, paging, out)
+            wanted = None if arg is None else decode_read(arg, self._limits.current)
+            self._dispatcher.get(caller, path, paging, out, wanted)
 
         return self._ask(author, session, len(path), now, act)
 
@@ -124,6 +132,8 @@ class TypedInputs(Inputs[C]):
         *,
         since: Cursor | None = None,
         parts: bool = False,
+        part: Mapping[str, object] | None = None,
+        view: str = "",
         author: Hashable | None = None,
     ) -> list[Effect[C]]:
         """Subscribe a connection to a collection: it is sent one synchronising notification, then every change.
@@ -134,6 +144,9 @@ class TypedInputs(Inputs[C]):
             now: seconds, monotonic.
             since: the state that the reader holds, to resume from; None if it holds nothing.
             parts: whether a large snapshot may come in several notifications.
+            part: which part of the collection: an object with `where`, `last` and `fields`, as in PROTOCOL.md, 15.2.
+                None for all of it.
+            view: tells several subscriptions to one path apart; empty for none.
             author: gets one `Answer`, with an error if the subscription was refused; None for nobody.
 
         Raises:
@@ -143,17 +156,25 @@ class TypedInputs(Inputs[C]):
         expect("path", path, str)
         expect("parts", parts, bool)
         known = None if since is None else as_condition(since, "since").cursor
-        sub = Subscribe(SubscriptionName(path), encode_subscription(known, parts=parts))
+        expect("view", view, str)
+        text = as_json("part", encode_subscription(part or {}, known, view, parts=parts))
+        sub = Subscribe(SubscriptionName(path, view), text)
         return self._change(connection, SubscriptionChanges([sub], [], False), now, author)
 
     def unsubscribe(
-        self, connection: C, path: str, now: float, *, author: Hashable | None = None
+        self,
+        connection: C,
+        path: str,
+        now: float,
+        *,
+        view: str = "",
+        author: Hashable | None = None,
     ) -> list[Effect[C]]:
         """End the subscription to `path`, spelled as it was in `subscribe`; without one, do nothing."""
         expect("path", path, str)
-        return self._change(
-            connection, SubscriptionChanges([], [SubscriptionName(path)], False), now, author
-        )
+        expect("view", view, str)
+        name = SubscriptionName(path, view)
+        return self._change(connection, SubscriptionChanges([], [name], False), now, author)
 
     def _change(
         self, connection: C, changes: SubscriptionChanges, now: float, author: Hashable | None

@@ -14,7 +14,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from sharedstate_core.messages import PIECE_BYTES, SPLICED_BYTES, Items, splice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sharedstate_core.errors import Refusal, RequestError
     from sharedstate_core.messages import Message, Seen
@@ -132,14 +132,20 @@ def encode_failure(
     return _encode(reply)
 
 
-def encode_subscription(since: Cursor | None, *, parts: bool) -> bytes:
-    """Return a `sub`: the options of a subscription."""
-    sub: dict[str, object] = {}
+def encode_subscription(
+    part: Mapping[str, object], since: Cursor | None, view: str, *, parts: bool
+) -> dict[str, object]:
+    """Return a `sub`: the options of a subscription, to be encoded; `part` is what it asks for."""
+    sub: dict[str, object] = {
+        name: part[name] for name in ("where", "last", "fields") if name in part
+    }
     if since is not None:
         sub["since"] = {"epoch": since.epoch, "version": since.version}
     if parts:
         sub["parts"] = True
-    return _encode(sub)
+    if view:
+        sub["view"] = view
+    return sub
 
 
 def encode_items(texts: Sequence[bytes]) -> Items:

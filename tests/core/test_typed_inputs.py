@@ -226,6 +226,33 @@ def test_a_subscription_without_a_message() -> None:
     assert server.unsubscribe(connection, Q, world.now) == []
 
 
+def test_a_part_of_a_collection_without_a_message() -> None:
+    world = World(1, store=stored("p", "q"))
+    connection, server = world.connection(0), world.server
+    part: dict[str, Any] = {"where": {"id": "q"}, "last": 1}
+    answer, load = server.subscribe(connection, P, world.now, part=part, view="v", author="me")
+    assert answer == Answer("me")
+    world._perform([load])
+    world.finish(load.ticket)  # type: ignore[union-attr]
+    message = json.loads(world.links[0].inbox[-1])
+    assert message["view"] == "v"
+    assert [item["id"] for item in message["data"]["insert"]] == ["q"]
+    (answer,) = server.get(P, world.now, author="a page", part={"last": 1})
+    assert isinstance(answer, Answer)
+    assert json.loads(answer.data)[0]["id"] == "q"  # type: ignore[arg-type]
+    assert answer.at is not None
+    assert answer.more
+    (answer,) = server.get(P, world.now, author="a page", part={"where": {"a": []}})
+    assert isinstance(answer, Answer)
+    assert answer.error is not None
+    assert answer.error.code == "bad_message"
+    assert server.unsubscribe(connection, P, world.now, view="v", author=1) == [Answer(1)]
+    mistakes: list[Any] = [[], {"where": {"a": float("nan")}}, {"where": {"a": object()}}]
+    for wrong in mistakes:
+        with pytest.raises((TypeError, ValueError), match="part: "):
+            server.get(P, world.now, author="a page", part=wrong)
+
+
 def test_a_subscription_that_cannot_be() -> None:
     world = World(1, limits=Limits(subscriptions=1))
     connection, server = world.connection(0), world.server
