@@ -288,7 +288,9 @@ class Rights(Generic[C]):
             if scope != audience.scope:
                 subscription.audience = audience._replace(scope=scope)
                 shown = self.definition(session, collection.path, subscription.wanted)
+                self._registry.subscribed -= subscription.size
                 collection.redefine(subscription, shown)
+                self._registry.subscribed += subscription.size
             return False
         path, view = audience.path, audience.view
         collection.unsubscribe(subscription)

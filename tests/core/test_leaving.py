@@ -6,10 +6,11 @@ import gc
 import json
 import tracemalloc
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sharedstate_core import AwaitDrain, Limits, Load, Server
+from sharedstate_core import Access, AwaitDrain, Limits, Load, Server
 from sharedstate_core.collection.content import COLLECTION_BYTES
+from sharedstate_core.rules.rules import Rules
 from sharedstate_core.server.registry import AT_ONCE
 from sharedstate_core.testing import MemoryStore, World
 from tests.support.work import work_of
@@ -184,3 +185,24 @@ def test_counting_what_there_is_looks_at_no_collection() -> None:
     assert many.census().loaded == MANY
     assert work_of(many.census) == work_of(few.census)
     assert work_of(lambda: many.loaded("items")) < 3 * MANY
+
+
+def test_what_a_subscription_takes_changes_with_what_it_shows() -> None:
+    rules: Any = {"path": "/*/*/*", "read": "item.room in user.rooms"}
+    world = World(access=Access(rules=Rules.parse([rules])), limits=Limits(linger_seconds=0))
+    session = world.server._sessions[world.connection(0)]
+    sizes = []
+    for rooms in ([1], [*range(100)], [2, 3]):
+        world.clients[0].ask("PUT", "/session", {"token": "t"})
+        say(world)
+        [ticket] = world.proofs
+        world.accept(ticket, {"id": "ann", "rooms": rooms})
+        if not sizes:
+            world.clients[0].put_subs({P: {}})
+            say(world)
+        [subscription] = session.subscriptions.values()
+        assert world.server._registry.subscribed == subscription.size
+        sizes.append(subscription.size)
+    assert sizes[0] < sizes[2] < sizes[1]
+    world.server.connection_closed(world.connection(0), world.now)
+    assert world.server._registry.subscribed == 0
