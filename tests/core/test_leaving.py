@@ -191,7 +191,7 @@ def test_what_a_subscription_takes_changes_with_what_it_shows() -> None:
     rules: Any = {"path": "/*/*/*", "read": "item.room in user.rooms"}
     world = World(access=Access(rules=Rules.parse([rules])), limits=Limits(linger_seconds=0))
     session = world.server._sessions[world.connection(0)]
-    sizes = []
+    sizes: list[int] = []
     for rooms in ([1], [*range(100)], [2, 3]):
         world.clients[0].ask("PUT", "/session", {"token": "t"})
         say(world)

@@ -313,6 +313,8 @@ def test_what_is_admitted_counts_from_then_on(
 def test_rules_that_change_meanwhile_decide() -> None:
     world = watching("ann", paths=[], rules=(NEWS, ANN), limits=LIMITS)
     asked = ask(world, [*PATHS, NEWS["path"]])
+    world.clients[0].ask("GET", "/subs")
+    say(world)
     world.turn()
     world.change_access(access(NEWS, BOB))
     world.settle()
@@ -320,6 +322,8 @@ def test_rules_that_change_meanwhile_decide() -> None:
     errors = asked.reply["errors"]  # type: ignore[index]
     assert [(path, error["code"]) for path, error in errors] == [(p, "forbidden") for p in PATHS]
     assert world.server.census().subscriptions == 1
+    check_requests(world)
+    assert world.clients[0].asked[-1].reply["data"] == asked.reply["data"]  # type: ignore[index]
     turns(world)
     world.advance(5.0)
     assert used(world)[1] == 1
