@@ -230,6 +230,8 @@ class RightsSimulation(RuleBasedStateMachine):
         check_requests(world)
         users = world.server.users()
         for number, client in enumerate(world.clients):
+            if world.links[number].connection is None:
+                continue  # it was sent away as its token was accepted: one from before a kick
             user = users.get(world.connection(number))
             for path, copy in client.copies.items():
                 if copy.state and path in client.wanted:
