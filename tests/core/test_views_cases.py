@@ -69,3 +69,19 @@ def test_what_left_a_window_before_anybody_had_looked_into_it_is_not_known(last:
         ("turn", 40.0),
     ]
     play(ViewWorld(limits, tombstones=4), steps)
+
+
+def test_a_reader_who_comes_from_another_server_is_not_taken_back() -> None:
+    """A view in which nothing has changed is at an earlier version here than there."""
+    steps: list[Any] = [
+        ("subscribe", 0, "v", Shape(1)),
+        ("settle",),
+        ("cut", 1),
+        ("connect", 1, 1),
+        ("subscribe", 1, "v", Shape(1)),
+        ("put", 1, insert(("a", 1))),
+        ("settle",),
+        ("cut", 1),
+        ("connect", 1, 0),
+    ]
+    play(ViewWorld(Limits()), steps)
