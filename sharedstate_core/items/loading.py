@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from sharedstate_core.portions import Portions
 from sharedstate_core.results import check_rows
 
-from .replica import Entry, Replica, insertion, last_change
+from .entry import Entry, insertion, last_change
+from .replica import Replica
 from .runs import Runs
 
 if TYPE_CHECKING:

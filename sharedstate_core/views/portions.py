@@ -9,7 +9,7 @@ from sharedstate_core.items.source import TURN_BYTES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sharedstate_core.items.replica import Entry
+    from sharedstate_core.items.entry import Entry
 
 
 def portions(entries: Iterable[Entry], size: int) -> Iterator[list[Entry]]:

@@ -20,8 +20,8 @@ from collections import OrderedDict
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from sharedstate_core.items.entry import insertion
 from sharedstate_core.items.notices import Notices
-from sharedstate_core.items.replica import insertion
 from sharedstate_core.items.runs import Runs
 from sharedstate_core.items.source import TURN_BYTES, Changes
 from sharedstate_core.storage import Cursor
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
     from sharedstate_core.items.encoded import Encoded
-    from sharedstate_core.items.replica import Entry, Replica
+    from sharedstate_core.items.entry import Entry
+    from sharedstate_core.items.replica import Replica
     from sharedstate_core.items.source import Gathering
     from sharedstate_core.limits import Limits, LiveLimits
     from sharedstate_core.wire.encode import Array

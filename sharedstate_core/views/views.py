@@ -16,7 +16,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from sharedstate_core.errors import RequestError
-from sharedstate_core.items.replica import Before
+from sharedstate_core.items.entry import Before
 from sharedstate_core.wire.item_text import decode_item
 
 from .item_index import ItemIndex
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from sharedstate_core.items.encoded import Encoded
-    from sharedstate_core.items.replica import Entry, Replica
+    from sharedstate_core.items.entry import Entry
+    from sharedstate_core.items.replica import Replica
     from sharedstate_core.limits import LiveLimits
 
     from .definition import Definition

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sharedstate_core.items.replica import Entry
+    from sharedstate_core.items.entry import Entry
 
 SPARE: Final = 64
 """Items that are remembered at least beside those shown: one or more, so that it is known whether there are others."""
