@@ -36,6 +36,9 @@ PAGES = sorted(
 RUN_IN_BROWSER = {
     ("README.md", "html"),
     ("README.md", "js"),
+    ("docs/filters.md", "html"),
+    ("docs/filters.md", "js"),
+    ("docs/filters.md", "jsx"),
     ("docs/javascript-client.md", "js"),
     ("docs/javascript-client.md", "jsx"),
     ("docs/javascript-client.md", "svelte"),
@@ -45,7 +48,7 @@ RUN_IN_BROWSER = {
     ("docs/users-and-rights.md", "html"),
     ("js-client/README.md", "javascript"),
 }
-"""Run by tests/browser, test_tutorial.py and test_users_guide.py, against a real server."""
+"""Run by tests/browser, test_tutorial.py, test_filters_guide.py and test_users_guide.py, against a real server."""
 RUN_BY_THE_GUIDE = {
     ("docs/operating.md", "ini"),
     ("docs/operating.md", "nginx"),
@@ -140,8 +143,8 @@ def test_configuration(block: Block) -> None:
 
 @pytest.mark.parametrize("block", of("python"))
 def test_python(block: Block, port: int, tmp_path: Path) -> None:
-    if block.page == "docs/users-and-rights.md":
-        return  # test_users_guide.py
+    if block.page in {"docs/filters.md", "docs/users-and-rights.md"}:
+        return  # test_filters_guide.py, test_users_guide.py
     save_files(block.page, tmp_path)
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", block.text.replace(":9000", f":{port}")],
@@ -254,7 +257,8 @@ def test_planted_bug(block: Block) -> None:
 
 def test_sharedstate(port: int, tmp_path: Path) -> None:
     """The commands of one block, one after the other, with a real server; the same block of two pages once."""
-    scripts = {block.text for block in blocks() if block.text.startswith("sharedstate ")}
+    commands = [block for block in blocks() if block.text.startswith("sharedstate ")]
+    scripts = {block.text for block in commands if block.page != "docs/filters.md"}
     assert scripts
     for script in scripts:
         run = subprocess.run(
