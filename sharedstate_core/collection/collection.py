@@ -290,8 +290,7 @@ class Collection(LongWork[C]):
         shown = notices.whole(source)
         data = shown.items if shown.at is None else Seen(shown.items, shown.at, source.has_more)
         head.author.succeed(data, out, replica.cursor)
-        if self._read_view is not None:
-            self._end_read()
+        self._end_read(head)
 
     def _defer(self, reader: Reader[C], out: list[Effect[C]]) -> None:
         """Defer everything queued for a blocked reader."""

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from .permit import RulesVersion
     from .settled import Settled
-    from .waiting_requests import Get
 
 
 Operation: TypeAlias = Commit | Load | Literal["check", "encode", "apply", "tell", "refuse"]
@@ -69,7 +68,6 @@ class CollectionState(Generic[C]):
         self._encoded = encoded
         self._views: Views | None = None  # none as long as nobody has asked for one
         self._unused: dict[View, float | None] = {}  # views that nobody sees, until when they stay
-        self._read_view: tuple[Get[C], View] | None = None  # for the read at the head of the queue
         self.operation: Operation | None = None
         self._work: Generator[None, None, Any] | None = None  # of the operation, if it is long
 

@@ -257,6 +257,7 @@ class Subscribers(Generic[C]):
 
     def tell_view(self, view: View, out: list[Effect[C]]) -> None:
         """Tell all readers in step with a view of its state at once; there are few groups of them."""
+        self._leave_old_groups()
         groups = self._of_views.get(view)
         if groups is not None:
             groups.tell(view, out, len(groups), self._counters)

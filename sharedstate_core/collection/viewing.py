@@ -95,19 +95,18 @@ class Viewing(CollectionState[C]):
         definition = read.definition()
         if definition is None:
             return replica, self._notices
-        views, known = self._all_views(), self._read_view
-        if known is None or known[0] is not read or known[1].definition.key != definition.key:
-            self._end_read()
-            known = self._read_view = read, views.once(definition)
-        view = known[1]
+        views, view = self._all_views(), read.view
+        if view is None or view.definition.key != definition.key:
+            self._end_read(read)
+            view = read.view = views.once(definition)
         views.prepare(view, replica)
         return view, view.notices
 
-    def _end_read(self) -> None:
-        """Forget what was read once."""
-        read, self._read_view = self._read_view, None
-        if read is not None and not self._all_views().has(read[1]):
-            read[1].notices.clear()
+    def _end_read(self, read: Get[C]) -> None:
+        """Forget what was encoded for a read alone."""
+        view, read.view = read.view, None
+        if view is not None and not self._all_views().has(view):
+            view.notices.clear()
 
     def _has_passed(self, subscription: Subscription[C], view: View) -> bool:
         """Return whether a subscriber may know a later state of the collection than that of the view."""

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeAlias
+from collections.abc import Callable
+from typing import Final, Generic, TypeAlias
 
 from msgspec import Struct
 
 from sharedstate_core.effects import C
 from sharedstate_core.storage import Outcome, Rejected, Write
+from sharedstate_core.views.definition import Definition
+from sharedstate_core.views.view import View
 from sharedstate_core.wire.decode import Places
 
 from .author import Author
 from .permit import Permit
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sharedstate_core.views.definition import Definition
 
 REQUEST_BYTES: Final = 500
 """Approximate memory that a request takes in addition to its text."""
@@ -81,16 +79,18 @@ class Put(Struct, Generic[C], eq=False):
         return self.checked or self.write
 
 
-class Get(NamedTuple, Generic[C]):
+class Get(Struct, Generic[C], eq=False):
     """A waiting read.
 
     Attributes:
         author: who asks for it.
         definition: returns what the author is shown, at any moment; None for the whole collection.
+        view: what shows that, once it has been looked into: if the read is put off, that was not in vain.
     """
 
     author: Author[C]
     definition: Callable[[], Definition | None] = nothing_else
+    view: View | None = None
 
     @property
     def looks(self) -> bool:

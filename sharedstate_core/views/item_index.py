@@ -76,21 +76,17 @@ class ItemIndex:
         """Return how many items there are for these, each counted once for each key that it has."""
         return sum(map(len, self._found(keys)))
 
-    def _found(self, keys: Sequence[IndexKey]) -> Iterable[dict[str, None]]:
-        """Yield the ids of the items that have each of these, and those that have many values."""
-        for key in keys:
-            yield self._ids[key.kind, key.path].get(key.value, {})
-        for member in members_of(keys):
-            yield self._ids[member].get(_MANY, {})
+    def _found(self, keys: Sequence[IndexKey]) -> list[dict[str, None]]:
+        """Return the ids of the items that have each of these, and those that have many values."""
+        found = [self._ids[key.kind, key.path].get(key.value, {}) for key in keys]
+        found += [self._ids[member].get(_MANY, {}) for member in members_of(keys)]
+        return found
 
     def ids(self, keys: Sequence[IndexKey]) -> Iterator[str]:
-        """Yield the ids of the items that have one of these, each once; nothing may change meanwhile."""
-        yielded: list[dict[str, None]] = []
-        for ids in self._found(keys):
-            for id in ids:
-                if not any(id in those for those in yielded):
-                    yield id
-            yielded.append(ids)
+        """Return the ids of the items that have one of these, each once; no item may change meanwhile."""
+        return _each_once(
+            self._found(keys)
+        )  # as it is now: the view may go before all of them are asked for
 
     def build(
         self, keys: Sequence[IndexKey], replica: Replica, size: int
@@ -124,6 +120,15 @@ class ItemIndex:
                         del by_value[value]
         if new is not None:
             _add(id, new, self._ids)
+
+
+def _each_once(several: Iterable[dict[str, None]]) -> Iterator[str]:
+    before: list[dict[str, None]] = []
+    for ids in several:
+        for id in ids:
+            if not any(id in those for those in before):
+                yield id
+        before.append(ids)
 
 
 def _add(id: str, item: Item, into: Mapping[Member, ByValue]) -> None:

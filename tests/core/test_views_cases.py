@@ -85,3 +85,117 @@ def test_a_reader_who_comes_from_another_server_is_not_taken_back() -> None:
         ("connect", 1, 0),
     ]
     play(ViewWorld(Limits()), steps)
+
+
+def test_nobody_is_told_by_earlier_rules_that_a_view_has_stayed_as_it_is() -> None:
+    limits = Limits(turn_items=3, tombstones=2, linger_seconds=10.0)
+    steps: list[Any] = [
+        ("sign_in", 2, {"id": "u", "admin": False, "room": 1}),
+        ("subscribe", 2, "v", Shape(filter=0, last=2, fields=None)),
+        (
+            "put",
+            2,
+            {
+                "remove": [],
+                "insert": [
+                    {"id": "c", "room": 1, "n": 2},
+                    {"id": "d", "room": 1, "n": 2, "tags": []},
+                    {"id": "d", "room": 0, "n": 2},
+                ],
+                "reset": False,
+            },
+        ),
+        ("settle",),
+        ("put", 2, {"remove": ["d", "e"], "insert": [], "reset": False}),
+        ("finish", 3, False),
+        ("turn", 1.0),
+        ("reload", "tags"),
+    ]
+    play(ViewWorld(limits, has_rules=True, tombstones=2), steps)
+
+
+def test_a_view_may_be_closed_while_it_is_encoded() -> None:
+    limits = Limits(turn_items=1, tombstones=100, linger_seconds=10.0)
+    steps: list[Any] = [
+        ("sign_in", 0, {"id": "u", "admin": False, "room": 1}),
+        (
+            "put",
+            0,
+            {
+                "remove": ["f"],
+                "insert": [
+                    {"id": "g", "room": 1, "n": 0, "tags": ["y"]},
+                    {"id": "d", "room": 1, "n": 0},
+                    {"id": "g", "n": 1},
+                ],
+                "reset": False,
+            },
+        ),
+        ("subscribe", 0, "w", Shape(filter=1, last=4, fields=("room",))),
+        (
+            "put",
+            2,
+            {
+                "remove": ["g"],
+                "insert": [
+                    {"id": "f", "room": 1, "n": 2, "tags": []},
+                    {"id": "a", "room": 0, "n": 1, "tags": ["x"]},
+                ],
+                "reset": False,
+            },
+        ),
+        ("settle",),
+        ("subscribe", 0, "v", Shape(filter=3, last=1, fields=None)),
+        ("cut", 0),
+        ("turn", 40.0),
+    ]
+    play(ViewWorld(limits, has_rules=True, tombstones=3), steps)
+
+
+def test_reads_that_are_put_off_are_not_looked_through_again_and_again() -> None:
+    """Two readers are given what they are owed by turns, and each read takes turns as well."""
+    limits = Limits(turn_items=3, tombstones=100, part_bytes=20, linger_seconds=10.0)
+    steps: list[Any] = [
+        ("sign_in", 0, {"id": "u", "admin": False, "room": 0}),
+        ("sign_in", 1, {"id": "u", "admin": True, "room": 2}),
+        ("sign_in", 2, {"id": "u", "admin": False, "room": 2}),
+        ("subscribe", 0, "", Shape(filter=5, last=1, fields=None)),
+        ("cut", 1),
+        ("cut", 0),
+        ("connect", 1),
+        (
+            "elsewhere",
+            {
+                "remove": [],
+                "insert": [{"id": "e", "room": 1, "n": 0, "tags": ["x", "y"]}],
+                "reset": True,
+            },
+            True,
+        ),
+        ("subscribe", 2, "v", Shape(filter=3, last=1, fields=("room",))),
+        ("settle",),
+        ("reload", "n"),
+        ("sign_in", 2, {"id": "u", "admin": False, "room": 0}),
+        ("put", 0, {"remove": [], "insert": [{"id": "g", "room": 0, "n": 2}], "reset": False}),
+        (
+            "elsewhere",
+            {
+                "remove": [],
+                "insert": [
+                    {"id": "g", "room": 1, "n": 0, "tags": ["y", "y"]},
+                    {"id": "f", "room": 2, "n": 0, "tags": ["y", "y"]},
+                    {"id": "b", "room": 0, "n": 2, "tags": ["x", "x"]},
+                ],
+                "reset": False,
+            },
+            False,
+        ),
+        ("finish", 3, False),
+        ("subscribe", 2, "", Shape(filter=3, last=None, fields=("room",))),
+        ("read", 0, "", Shape(filter=0, last=None, fields=None)),
+        ("turn", 0.0),
+        ("read", 2, "w", Shape(filter=2, last=1, fields=None)),
+        ("read", 1, "", Shape(filter=3, last=4, fields=None)),
+        ("reload", "n"),
+    ]
+    play(ViewWorld(limits, has_rules=True, tombstones=3), steps)

@@ -16,7 +16,7 @@ from unittest.mock import patch
 from sharedstate_core import Limits, Update
 from sharedstate_core.views import view, window
 
-from .view_model import FILTERS, Shape
+from .view_model import FILTERS, READS, Shape
 from .view_world import PATH, SERVERS, ViewWorld
 
 if TYPE_CHECKING:
@@ -100,6 +100,8 @@ class Chooser:
             (1, lambda: ("start", r.randrange(SERVERS))),
             (2, lambda: ("settle",)),
             (4, lambda: ("sign_in", reader, self.user())),
+            (3, lambda: ("reload", r.choice([*READS]))),
+            (1, lambda: ("lose", r.random() < 0.5)),
         )
         return r.choices([make for _, make in steps], [weight for weight, _ in steps])[0]()
 
@@ -146,6 +148,7 @@ ACTS: Final[dict[str, Callable[..., None]]] = {
     "read": _read,
     "elsewhere": _elsewhere,
     "deliver": lambda world, reader, n: _several(world, lambda: world.deliver(reader), n),
+    "lose": lambda world, told: world.lose(is_told=told),
     "finish": lambda world, n, fails: _several(world, lambda: world.finish(fails=fails), n),
 }
 

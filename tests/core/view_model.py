@@ -16,8 +16,26 @@ if TYPE_CHECKING:
     State = Mapping[str, bytes]
     States = Callable[[str, int], State]
 
-READ: Final = "user != null && (user.admin || item.room == user.room)"
-"""The rule: see `may_read`."""
+READS: Final[Mapping[str, tuple[str, Callable[[Item, Item], bool]]]] = {
+    "room": (
+        "user != null && (user.admin || item.room == user.room)",
+        lambda user, item: user["admin"] or item.get("room") == user["room"],
+    ),
+    "n": (
+        "user != null && (user.admin || item.n == user.room)",
+        lambda user, item: user["admin"] or item["n"] == user["room"],
+    ),
+    "tags": (
+        "user != null && (user.admin || 'x' in item.tags)",
+        lambda user, item: user["admin"] or "x" in item.get("tags", ()),
+    ),
+    "users": ("user != null", lambda _, __: True),
+    "admins": ("user != null && user.admin", lambda user, _: bool(user["admin"])),
+}
+"""Rules, by name, and what each says of a user, if there is one, and an item."""
+
+FIRST: Final = "room"
+"""The rule that is in force in the beginning."""
 
 FILTERS: Final[Sequence[tuple[Any, Callable[[Item], bool]]]] = (
     (None, lambda _: True),
@@ -66,8 +84,13 @@ class Shape(NamedTuple):
 
 
 def may_read(user: Item | None, item: Item) -> bool:
-    """What `READ` says."""
-    return user is not None and (user["admin"] or item.get("room", ...) == user["room"])
+    """What the rule says that is in force for this user: its `rule`."""
+    return user is not None and READS[user["rule"]][1](user, item)
+
+
+def may_subscribe(user: Item | None) -> bool:
+    """Whether there may be an item that a user may read."""
+    return user is not None and (user["rule"] != "admins" or bool(user["admin"]))
 
 
 class Copy:
@@ -143,6 +166,8 @@ class Copy:
             places = part.get("at", [(0, 0)] * len(items))
             for item, at in zip(items, places, strict=True):
                 self.items[item["id"]] = (tuple(at), item)
+        if epoch != self.epoch:
+            self.awaited = 0
         self.epoch, self.version, self.scope = epoch, version, message.get("scope")
         self.is_synced = True
         expected = self.shape.of(states(epoch, version), user, has_rules=has_rules)

@@ -24,7 +24,7 @@ from sharedstate_core.paths import parse_collection_path
 from sharedstate_core.rules.rules import Rules
 from sharedstate_core.testing import MemoryStore
 
-from .view_model import READ, Copy, Shape
+from .view_model import FIRST, READS, Copy, Shape, may_subscribe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +37,10 @@ SERVERS: Final = 2
 SOON: Final = 6.0
 """Seconds that a test waits for what happens by itself: a load that failed is tried again."""
 
-RULES: Final = Rules.parse([{"path": "/*/*/*", "read": READ, "write": True}])
+RULES: Final = {
+    name: Rules.parse([{"path": "/*/*/*", "read": read, "write": True}])
+    for name, (read, _) in READS.items()
+}
 
 
 class Read(NamedTuple):
@@ -57,12 +60,14 @@ class ViewWorld:
 
     Args:
         limits: the server's.
-        has_rules: whether `READ` decides what each may see.
+        has_rules: whether one of `READS` decides what each may see, in the beginning `FIRST`.
     """
 
     def __init__(self, limits: Limits, *, has_rules: bool = False, tombstones: int = 3) -> None:
         self.limits = limits
         self.has_rules = has_rules
+        self.rule = FIRST
+        self.epochs = 1
         self.store = MemoryStore(tombstones=tombstones)
         self.now = 0.0
         self.connections: dict[int, int] = {}  # by reader
@@ -82,7 +87,7 @@ class ViewWorld:
 
     def start(self, place: int) -> None:
         """Start a server; whoever was connected to the one in its place is not any more."""
-        access = Access(rules=RULES) if self.has_rules else None
+        access = Access(rules=RULES[self.rule]) if self.has_rules else None
         server: Server[int] = Server(["items"], self.limits, access=access)
         server.set_clock(1e9 + self.now, self.now)
         self.servers[place] = server
@@ -117,7 +122,12 @@ class ViewWorld:
         for connection in connections:
             reader = self._reader(connection)
             if reader is not None:
-                self.inbox[reader].append((message, self.users.get(reader)))
+                self.inbox[reader].append((message, self._user(reader)))
+
+    def _user(self, reader: int) -> Item | None:
+        """Return who a reader is, and by which rule it may see something now."""
+        user = self.users.get(reader)
+        return None if user is None else {**user, "rule": self.rule}
 
     def _reader(self, connection: int) -> int | None:
         return next((r for r, c in self.connections.items() if c == connection), None)
@@ -264,6 +274,20 @@ class ViewWorld:
         head = self.store.head(COLLECTION)
         self.perform(place, self.servers[place].collection_changed(COLLECTION, head, self.now))
 
+    def reload(self, rule: str) -> None:
+        """Put another rule in force."""
+        if self.has_rules:
+            self.rule = rule
+            for place, server in self.servers.items():
+                self.perform(place, server.change_access(Access(rules=RULES[rule]), self.now))
+
+    def lose(self, *, is_told: bool) -> None:
+        """Let storage begin anew."""
+        self.epochs += 1
+        self.store.start_anew(f"epoch-{self.epochs}")
+        if is_told:
+            self.tell(0)
+
     def turn(self, seconds: float = 0.0) -> None:
         """Let time pass, and the servers go on with one turn of their work."""
         self.now += seconds
@@ -284,7 +308,7 @@ class ViewWorld:
         for reader in {reader for reader, _ in self.copies}:
             self.connect(reader)
         for (reader, view), copy in self.copies.items():
-            if copy.is_refused and self.users.get(reader) is not None:
+            if copy.is_refused and may_subscribe(self._user(reader)):
                 self._ask(reader, view, copy)
         for place in self.servers:
             self.tell(place)
@@ -396,8 +420,8 @@ class ViewWorld:
         state = self.store.state(COLLECTION)
         head = self.store.head(COLLECTION)
         for (reader, _), copy in self.copies.items():
-            user = self.users.get(reader)
-            if self.has_rules and user is None:
+            user = self._user(reader)
+            if self.has_rules and not may_subscribe(user):
                 assert copy.is_refused or not copy.items
                 continue
             assert not copy.is_refused
