@@ -47,17 +47,14 @@ class Decision(NamedTuple, Generic[C]):
         listed: those that the peer lists and that are not refused, in order.
         admitted: those of them that are about to begin.
         refused: the others that it lists.
+        gone: the present ones that end.
     """
 
     dropped: dict[SubscriptionName, None]
     listed: dict[SubscriptionName, Subscription[C]]
     admitted: list[Subscription[C]]
     refused: dict[SubscriptionName, Refusal]
-
-    def gone(self, before: Subscriptions[C]) -> list[Subscription[C]]:
-        """Return the present subscriptions that end."""
-        named = ((name, before.get(name)) for name in {**self.dropped, **self.listed})
-        return [each for name, each in named if each and self.listed.get(name) is not each]
+    gone: list[Subscription[C]]
 
     def listed_subs(self) -> dict[SubscriptionName, bytes]:
         """Return the `sub` of each that the peer lists and that is not refused, by name."""
@@ -97,9 +94,10 @@ def resolve_subscriptions(
     if not changes.reset:
         known = {name: each for name, each in known.items() if name not in dropped}
         wanted = {name: wanted[name] for name in known} | wanted  # they were there first
-    leaving = [each for name in {**dropped, **known} if (each := before.get(name)) is not None]
+    named = ((name, before.get(name)) for name in {**dropped, **known})
+    leaving = {name: each for name, each in named if each is not None}
     room = most - len(before) + len(leaving)
-    spellings = _Spellings(before, leaving)
+    spellings = _Spellings(before, leaving.values())
     full = Refusal("too_many", f"at most {most} subscriptions")
     for name, sub in wanted.items():
         if len(listed) >= room:
@@ -121,10 +119,11 @@ def resolve_subscriptions(
                 admitted.append(decided)
                 definition = decided.definition
                 left -= 0 if definition is None else len(definition.key) // EFFORT_BYTES
+    dropped.update((name, None) for name in refused if name in known)
+    gone = [each for name, each in leaving.items() if listed.get(name) is not each]
     if takes_turns:
         yield  # what follows is a turn's work, too
-    dropped.update((name, None) for name in refused if name in known)
-    return Decision(dropped, listed, admitted, refused)
+    return Decision(dropped, listed, admitted, refused, gone)
 
 
 class _Spellings(Generic[C]):

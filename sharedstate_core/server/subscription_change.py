@@ -135,9 +135,9 @@ class SubscriptionChange(Generic[C]):
 
     def _carry_out(self, decision: Decision[C], out: Effects[C]) -> Changed[C]:
         session = self._session
-        subscriptions, begun = session.subscriptions, decision.admitted
+        subscriptions = session.subscriptions
+        begun, gone = decision.admitted, decision.gone
         self._reply(decision, out)
-        gone = decision.gone(subscriptions)
         for subscription in gone:
             session.disown(subscription)
             subscription.collection.unsubscribe(subscription)

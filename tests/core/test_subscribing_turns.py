@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from sharedstate_core import Access, Effect, Limits, PauseReading, Send, Server, Update
 from sharedstate_core.errors import CLOSE_GOING_AWAY, CLOSE_SENT_AWAY
 from sharedstate_core.rules.rules import Rules
+from sharedstate_core.server.subscription_change import SubscriptionChange
 from sharedstate_core.testing import MemoryStore, World, check_copies, check_requests
-from tests.support.work import LONG_TURN, counting
+from tests.support.work import LONG_TURN, Work, counting
 
 from .examining import ANN, BOB, NEWS, access, change, watching
 from .scenes import PATH, P, hear, kinds, put, say, text, turns
@@ -412,15 +413,52 @@ def test_no_turn_is_long(
         [*_, proof] = server.receive_text(0, json.dumps(token), 0.0)
         claims = {"id": "u", "lists": [f"l{n}" for n in range(lists)]}
         server.authenticated(proof.ticket, claims, 0.0)  # type: ignore[union-attr]
-    insert = [[f"/a/items/l{n}", sub(n)] for n in range(number)]
+    work = turns_of(server, [[f"/a/items/l{n}", sub(n)] for n in range(number)])
+    assert max(work) < LONG_TURN
+    assert len(work) > least
+    assert server.census().subscriptions == number
+
+
+def turns_of(server: Server[int], insert: list[Any], most: int = 1_000) -> list[Work]:
+    """The work of each turn in which all subscriptions are replaced; `most` of them are counted."""
     arg = {"insert": insert, "reset": True}
     message = json.dumps({"type": "REQUEST", "cmd": "PUT", "path": "/subs", "arg": arg})
     with counting() as meter:
         server.receive_text(0, message, 0.0)
         work = [meter.take()]
-        while server.next_wakeup() == 0.0:
+        while server.next_wakeup() == 0.0 and len(work) < most:
             server.wake(0.0)
             work.append(meter.take())
+    return work
+
+
+@pytest.mark.parametrize("ends", ["all is replaced", "the connection ends", "all is decided anew"])
+def test_no_turn_is_long_when_as_many_go(ends: str) -> None:
+    server: Server[int] = Server(["items"], Limits(loads=10_000))
+    server.connection_opened(0)
+    turns_of(server, [[f"/a/items/old{n}", {}] for n in range(1_000)])
+    new = [[f"/a/items/new{n}", {}] for n in range(1_000)]
+    if ends == "all is replaced":
+        work = turns_of(server, new)
+    else:
+        turns_of(server, new, 10)
+        change = server._sessions[0].under_way
+        assert isinstance(change, SubscriptionChange)
+        assert len(change._admitted) == 1_000
+        with counting() as meter:
+            if ends == "the connection ends":
+                server.connection_closed(0, 0.0)
+            else:
+                server._registry.rules_version.number += 1
+            work = [meter.take()]
+            while server.next_wakeup() == 0.0:
+                server.wake(0.0)
+                work.append(meter.take())
     assert max(work) < LONG_TURN
-    assert len(work) > least
-    assert server.census().subscriptions == number
+    assert len(work) > 10
+    left = 0 if ends == "the connection ends" else 1_000
+    assert server.census().subscriptions == left
+    there = [
+        each for session in server._sessions.values() for each in session.subscriptions.values()
+    ]
+    assert server._registry.subscribed == sum(each.size for each in there)
