@@ -259,7 +259,7 @@ class Collection(LongWork[C]):
             self._answers.release(out)
 
     def _close_views(self, now: float) -> None:
-        due = self._close_unused(now) if self._unused else None
+        due = None if self._views is None else self._close_unused(self._views, now)
         if due is not None:
             self._host.set_deadline(self, "views", due)
 

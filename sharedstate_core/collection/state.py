@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.pending import Pending
     from sharedstate_core.storage import Cursor
-    from sharedstate_core.views.view import View
     from sharedstate_core.views.views import Views
 
     from .permit import RulesVersion
@@ -67,7 +66,6 @@ class CollectionState(Generic[C]):
         )
         self._encoded = encoded
         self._views: Views | None = None  # none as long as nobody has asked for one
-        self._unused: dict[View, float | None] = {}  # views that nobody sees, until when they stay
         self.operation: Operation | None = None
         self._work: Generator[None, None, Any] | None = None  # of the operation, if it is long
 

@@ -2,7 +2,7 @@
 
 The rules:
 
-1. A view is there as long as somebody sees it, and `Limits.linger_seconds` longer.
+1. A view is there as long as somebody sees it, and `Limits.linger_seconds` longer, unless another needs its place.
 2. Whoever has changed the collection, or could not, is at the state that the answer names before it comes: also in a
    view in which nothing has changed. So a reader that waits for this state does not wait in vain.
 3. What is read once is seen through a view of its own, unless there is one that shows the same.
@@ -46,33 +46,40 @@ class Viewing(CollectionState[C]):
     def _use(self, subscription: Subscription[C]) -> None:
         """Record that somebody sees a view."""
         if subscription.definition is not None:
-            view = self._all_views().open(subscription.definition)
+            views = self._all_views()
+            unused = views.in_the_way_of(subscription.definition)
+            if unused is not None:
+                self._close(views, unused)
+            view = views.open(subscription.definition)
             subscription.definition = view.definition  # so that there is one of it
             view.readers += 1
-            self._unused.pop(view, None)
+            views.unused.pop(view, None)
 
     def _leave(self, subscription: Subscription[C]) -> None:
         """Record that somebody sees a view no more."""
         if subscription.definition is not None:
-            view = self._all_views().open(subscription.definition)
+            views = self._all_views()
+            view = views.open(subscription.definition)
             view.readers -= 1
             if not view.readers:
-                self._unused[view] = None
+                views.unused[view] = None
 
-    def _close_unused(self, now: float) -> float | None:
+    def _close_unused(self, views: Views, now: float) -> float | None:
         """Close views that nobody has seen for long; return when the next one is due if that has not been known."""
         linger = self._limits.current.linger_seconds
         due: float | None = None
-        for view, at in list(self._unused.items()):
+        for view, at in list(views.unused.items()):
             if at is None:
-                due = self._unused[view] = now + linger
+                due = views.unused[view] = now + linger
             elif at <= now:
-                del self._unused[view]
-                self._subscribers.forget_view(view)
-                self._all_views().close(view)
+                self._close(views, view)
             else:
                 break
         return due
+
+    def _close(self, views: Views, view: View) -> None:
+        self._subscribers.forget_view(view)
+        views.close(view)
 
     # --- sources ----------------------------------------------------------------------------------
 

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from .subscriptions import Subscriptions
 
-    Admit: TypeAlias = "Callable[[CollectionPath, Subscribe, bool], Subscription[C]]"
+    Admit: TypeAlias = (
+        "Callable[[CollectionPath, Subscribe, Subscription[C] | None], Subscription[C]]"
+    )
 
 MAX_SPELLINGS: Final = 4
 """Spellings of one collection's path that a connection may subscribe to: each gets its own messages."""
@@ -81,7 +83,7 @@ def resolve_subscriptions(
         changes: what the peer asks for; each subscription is decided independently.
         most: number of subscriptions that a connection may have.
         admit: returns what is to begin, or raises RequestError; it is given the collection, what is asked for, and
-            whether the path is new.
+            the subscription whose place it takes, if there is one.
         admitted: receives what is to begin.
         turn: subscriptions to whole collections that are decided in one turn; fewer with filters.
     """
@@ -154,4 +156,4 @@ def _decide(
     spellings.add(collection, view)
     if known is not None and known.sub == wanted.sub:
         return known
-    return admit(collection, wanted, known is None)
+    return admit(collection, wanted, known)

@@ -30,7 +30,11 @@ class Admission(Generic[C]):
         self._rights = rights
 
     def admit(
-        self, session: Session[C], path: CollectionPath, wanted: Subscribe, is_new: bool
+        self,
+        session: Session[C],
+        path: CollectionPath,
+        wanted: Subscribe,
+        known: Subscription[C] | None,
     ) -> Subscription[C]:
         """Return a subscription that may begin; it counts from now on, until `give_back`.
 
@@ -38,21 +42,22 @@ class Admission(Generic[C]):
             session: whose it is.
             path: that of the collection.
             wanted: what the peer asks for.
-            is_new: whether it does not take the place of another one.
+            known: the subscription whose place it takes; None if it is new.
 
         Raises:
             RequestError: it may not.
         """
         registry, rights = self._registry, self._rights
         name, sub = wanted
-        if is_new:
+        if known is None:
             if rights.are_limited:
                 rights.check_read(session, path)
             registry.check_use(path)
         options = decode_subscription(sub, registry.limits)
         definition = rights.definition(session, path, options.wanted)
-        if is_new:
-            registry.check_room(path, subscription_size(name.path, sub, definition))
+        more = subscription_size(name.path, sub, definition) - (0 if known is None else known.size)
+        if more > 0:
+            registry.check_room(path, more)
         there = registry.get(path)
         if definition is not None and there is not None and there.views is not None:
             there.views.check_room(definition)

@@ -55,6 +55,7 @@ class Views:
 
     Attributes:
         due: those whose readers in step have yet to be told.
+        unused: those that nobody sees, until when they stay; None: that is yet to be said.
     """
 
     def __init__(self, limits: LiveLimits, encoded: Encoded) -> None:
@@ -67,6 +68,7 @@ class Views:
         self._by_age: OrderedDict[View, None] = OrderedDict()  # those with the oldest cursor first
         self._waiting: dict[View, None] = {}  # those that do not follow the replica yet
         self.due: dict[View, None] = {}
+        self.unused: dict[View, float | None] = {}
 
     def __len__(self) -> int:
         return len(self._views)
@@ -82,7 +84,7 @@ class Views:
         return len(self._by_item.scanned)
 
     def check_room(self, definition: Definition) -> None:
-        """Refuse one view too many.
+        """Refuse one view too many, of those that somebody sees.
 
         Raises:
             RequestError: `too_many`.
@@ -90,14 +92,30 @@ class Views:
         if definition.key in self._views:
             return
         limits = self._limits.current
-        if len(self) >= limits.views:
+        if len(self) - len(self.unused) >= limits.views:
             text = f"at most {limits.views} different views of a collection"
             raise RequestError("too_many", text)
         is_scanned = not self._by_item.takes(definition.index_keys)
-        if is_scanned and len(self._by_item.scanned) >= limits.scanned_views:
+        if is_scanned and self._scanned_and_seen() >= limits.scanned_views:
             text = f"at most {limits.scanned_views} different views of a collection whose filters ask for no value"
             more = f"or for values of more than {MAX_MEMBERS} members in all"
             raise RequestError("too_many", f"{text}, {more}")
+
+    def _scanned_and_seen(self) -> int:
+        scanned = self._by_item.scanned
+        if len(scanned) < self._limits.current.scanned_views:
+            return len(scanned)
+        return sum(view not in self.unused for view in scanned)
+
+    def in_the_way_of(self, definition: Definition) -> View | None:
+        """Return a view that nobody sees and that has to be closed before this one is opened, if there is one."""
+        if definition.key in self._views:
+            return None
+        limits, scanned = self._limits.current, self._by_item.scanned
+        keys = definition.index_keys
+        if len(scanned) >= limits.scanned_views and not self._by_item.takes(keys):
+            return next((view for view in self.unused if view in scanned), None)
+        return next(iter(self.unused), None) if len(self) >= limits.views else None
 
     def open(self, definition: Definition) -> View:
         """Return the view that shows this."""
@@ -122,6 +140,7 @@ class Views:
     def close(self, view: View) -> None:
         """Forget a view that nobody sees."""
         del self._views[view.definition.key], self._by_age[view]
+        self.unused.pop(view, None)
         self._index.leave(self._by_item.discard(view))
         self._waiting.pop(view, None)
         self.due.pop(view, None)

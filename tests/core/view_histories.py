@@ -46,6 +46,8 @@ class Chooser:
             turn_items=choice([1, 3, 1000]),
             tombstones=choice([0, 2, 5, 100]),
             part_bytes=choice([20, 100_000]),
+            views=choice([READERS * len(VIEWS), 10_000]),
+            scanned_views=READERS * len(VIEWS),
             linger_seconds=10.0,
         )
 

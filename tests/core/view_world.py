@@ -404,7 +404,9 @@ class ViewWorld:
         whole = self.wholes.pop(number, None)
         if whole is None or "at" not in whole:
             return
-        if (whole["version"], whole["user"]) != (message["version"], user):
+        if (whole["epoch"], whole["version"]) != (message["epoch"], message["version"]):
+            return
+        if whole["user"] != user:
             return
         there = [
             item
