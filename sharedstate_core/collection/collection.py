@@ -125,6 +125,9 @@ class Collection(LongWork[C]):
         size = self._limits.current.turn_items if self._queue.is_commit_large else None
         answers = self._queue.settle(result)
         moved = self._content.follow(commit.writes, result, size)
+        if self._views is not None:
+            self._answers.hold(answers)  # until their authors' views show the updates, too
+            answers = []
         if isinstance(moved, Replica):
             if self._views is None:
                 self._broadcast(moved, out)
@@ -135,8 +138,6 @@ class Collection(LongWork[C]):
         if self._freshness.stale or self._content.replica is None or self.operation is not None:
             self._answers.hold(answers)  # subscribers must see the updates first
         else:
-            if self._views is not None:
-                self._bring_up([answer.author.reader for answer in answers], out)
             self._answers.give(answers, out)
         self.proceed(out)
 
@@ -166,6 +167,7 @@ class Collection(LongWork[C]):
             if self._freshness.wants_probe:
                 self.proceed(out)
         elif which == "views":
+            self._closing_at = None
             self._close_views(out.now)
         elif self._is_idle():
             self._host.forget(self)
@@ -260,7 +262,8 @@ class Collection(LongWork[C]):
 
     def _close_views(self, now: float) -> None:
         due = None if self._views is None else self._close_unused(self._views, now)
-        if due is not None:
+        if due is not None and due != self._closing_at:
+            self._closing_at = due
             self._host.set_deadline(self, "views", due)
 
     def _serve(self, step: Step, out: Effects[C]) -> None:

@@ -108,10 +108,14 @@ class LongWork(Viewing[C]):
         views = self._views
         if views is not None:
             yield from views.advance(replica)
-            for view in list(views.due):
+            yield from self._move_authors(views, replica)
+            most = self._limits.turn_requests
+            for number, view in enumerate(list(views.due), 1):
                 for in_parts, cursor in self._subscribers.in_step_with(view):
                     if view.notices.takes_turns(view, in_parts, cursor):
                         yield from view.notices.encode(view, in_parts, cursor)
+                if number % most == 0:
+                    yield
         return replica
 
     def _with_news(self, work: Loading | Applying) -> Loading:

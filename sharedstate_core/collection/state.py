@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.pending import Pending
     from sharedstate_core.storage import Cursor
+    from sharedstate_core.views.view import View
     from sharedstate_core.views.views import Views
 
     from .permit import RulesVersion
+    from .reader import Reader
     from .settled import Settled
 
 
@@ -66,6 +68,10 @@ class CollectionState(Generic[C]):
         )
         self._encoded = encoded
         self._views: Views | None = None  # none as long as nobody has asked for one
+        self._left: list[View] = []  # those that nobody sees, since a moment ago
+        self._closing_at: float | None = None  # when some of these are to be closed
+        self._present: set[Reader[C]] = set()  # those who see this state in all their views
+        self._present_at: Cursor | None = None
         self.operation: Operation | None = None
         self._work: Generator[None, None, Any] | None = None  # of the operation, if it is long
 

@@ -10,7 +10,8 @@ The rules:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 from sharedstate_core.effects import C, Effect
 from sharedstate_core.views.views import Views
@@ -18,7 +19,7 @@ from sharedstate_core.views.views import Views
 from .state import CollectionState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Generator, Iterable, Iterator
 
     from sharedstate_core.items.notices import Notices
     from sharedstate_core.items.replica import Replica
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from .reader import Reader
     from .subscription import Subscription
     from .waiting_requests import Get
+
+
+CLOSED_AT_ONCE: Final = 100
+"""Views that nobody has seen for long that are closed in one turn."""
 
 
 class Viewing(CollectionState[C]):
@@ -54,6 +59,7 @@ class Viewing(CollectionState[C]):
             subscription.definition = view.definition  # so that there is one of it
             view.readers += 1
             views.unused.pop(view, None)
+            self._present.discard(subscription.reader)
 
     def _leave(self, subscription: Subscription[C]) -> None:
         """Record that somebody sees a view no more."""
@@ -63,19 +69,21 @@ class Viewing(CollectionState[C]):
             view.readers -= 1
             if not view.readers:
                 views.unused[view] = None
+                self._left.append(view)
+            self._present.discard(subscription.reader)
 
     def _close_unused(self, views: Views, now: float) -> float | None:
-        """Close views that nobody has seen for long; return when the next one is due if that has not been known."""
-        linger = self._limits.current.linger_seconds
-        due: float | None = None
-        for view, at in list(views.unused.items()):
-            if at is None:
-                due = views.unused[view] = now + linger
-            elif at <= now:
-                self._close(views, view)
-            else:
+        """Close views that nobody has seen for long, not many at once; return when there is more to do."""
+        unused = views.unused
+        if self._left:
+            until = now + self._limits.current.linger_seconds
+            unused.update((view, until) for view in self._left if unused.get(view, now) is None)
+            self._left.clear()
+        for view, at in list(islice(unused.items(), CLOSED_AT_ONCE)):
+            if at is None or at > now:
                 break
-        return due
+            self._close(views, view)
+        return next(iter(unused.values()), None)
 
     def _close(self, views: Views, view: View) -> None:
         self._subscribers.forget_view(view)
@@ -130,9 +138,21 @@ class Viewing(CollectionState[C]):
         is_moving = self.operation == "apply" or self.operation == "tell"
         if views is None or replica is None or is_moving:
             return
-        for reader in readers:
-            for definition in () if reader is None else reader.definitions(self.path):
+        for reader in self._not_present(readers, replica):
+            for definition in reader.definitions(self.path):
                 self._move(views.open(definition), replica, out)
+
+    def _not_present(
+        self, readers: Iterable[Reader[C] | None], replica: Replica
+    ) -> Iterator[Reader[C]]:
+        """Yield those of these readers that may not be at the present state in all their views, but will be."""
+        if self._present_at != replica.cursor:
+            self._present_at = replica.cursor
+            self._present.clear()
+        for reader in readers:
+            if reader is not None and reader not in self._present:
+                self._present.add(reader)
+                yield reader
 
     def _move(self, view: View, replica: Replica, out: list[Effect[C]]) -> None:
         """Let a view, and its readers in step, be at the state of the replica, although nothing has changed in it."""
@@ -142,3 +162,17 @@ class Viewing(CollectionState[C]):
             views.move(view, replica)
             self._subscribers.tell_view(view, out)
             views.due.pop(view, None)
+
+    def _move_authors(self, views: Views, replica: Replica) -> Generator[None, None, None]:
+        """Let those who have changed the collection be at its present state in all their views, by turns if many."""
+        left = self._limits.turn_requests
+        readers = [answer.author.reader for answer in self._answers.held]
+        for reader in self._not_present(readers, replica):
+            for definition in list(reader.definitions(self.path)):
+                view = views.open(definition)
+                views.prepare(view, replica)
+                views.move(view, replica)
+                left -= 1
+                if not left:
+                    yield
+                    left = self._limits.turn_requests

@@ -133,6 +133,7 @@ class _Spellings(Generic[C]):
 
     def __init__(self, before: Subscriptions[C], leaving: Iterable[Subscription[C]]) -> None:
         self._before = before.of
+        self._there: dict[CollectionPath, Counter[str]] = {}
         self._more = Counter[tuple[CollectionPath, str]]()
         self._more.subtract((each.collection.path, each.audience.view) for each in leaving)
 
@@ -143,8 +144,11 @@ class _Spellings(Generic[C]):
             RequestError: `too_many`.
         """
         self._more[collection, view] += 1
-        there = sum(each.audience.view == view for each in self._before.get(collection, ()))
-        if there + self._more[collection, view] > MAX_SPELLINGS:
+        there = self._there.get(collection)
+        if there is None:
+            before = self._before.get(collection, ())
+            there = self._there[collection] = Counter(each.audience.view for each in before)
+        if there[view] + self._more[collection, view] > MAX_SPELLINGS:
             raise RequestError("too_many", f"at most {MAX_SPELLINGS} spellings of {collection}")
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Final, Generic
 
 from sharedstate_core.effects import C
 
 if TYPE_CHECKING:
-    from collections.abc import ItemsView, KeysView, ValuesView
+    from collections.abc import Collection, ItemsView, KeysView, ValuesView
 
     from sharedstate_core.collection.subscription import Subscription
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.wire.decode_subscriptions import SubscriptionName
+
+
+FEW: Final = 8
+"""Subscriptions of one collection that take less memory in a tuple than in a dict."""
 
 
 class Subscriptions(Generic[C]):
@@ -25,7 +29,7 @@ class Subscriptions(Generic[C]):
 
     def __init__(self) -> None:
         self._by_name: dict[SubscriptionName, Subscription[C]] = {}
-        self.of: dict[CollectionPath, tuple[Subscription[C], ...]] = {}
+        self.of: dict[CollectionPath, Collection[Subscription[C]]] = {}
 
     def __len__(self) -> int:
         return len(self._by_name)
@@ -54,7 +58,13 @@ class Subscriptions(Generic[C]):
         self._forget(self._by_name.get(name))
         self._by_name[name] = subscription
         collection = subscription.collection.path
-        self.of[collection] = (*self.of.get(collection, ()), subscription)
+        there = self.of.get(collection, ())
+        if isinstance(there, dict):
+            there[subscription] = None
+        elif len(there) < FEW:
+            self.of[collection] = (*there, subscription)
+        else:
+            self.of[collection] = dict.fromkeys((*there, subscription))
 
     def drop(self, name: SubscriptionName) -> None:
         """Remove the subscription of a name, if there is one."""
@@ -68,6 +78,11 @@ class Subscriptions(Generic[C]):
     def _forget(self, subscription: Subscription[C] | None) -> None:
         if subscription is not None:
             collection = subscription.collection.path
-            others = tuple(each for each in self.of.pop(collection) if each is not subscription)
-            if others:
-                self.of[collection] = others
+            there = self.of[collection]
+            if isinstance(there, dict):
+                del there[subscription]
+            else:
+                there = tuple(each for each in there if each is not subscription)
+                self.of[collection] = there
+            if not there:
+                del self.of[collection]

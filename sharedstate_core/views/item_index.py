@@ -52,6 +52,11 @@ class ItemIndex:
         values = [ids for by_value in self._ids.values() for ids in by_value.values()]
         return ENTRY_BYTES * sum(map(len, values))
 
+    @property
+    def is_used(self) -> bool:
+        """Whether it holds anything."""
+        return bool(self._ids)
+
     def use(self, keys: Sequence[IndexKey]) -> None:
         """Record that a view asks for these."""
         self._users.update(members_of(keys))

@@ -31,8 +31,9 @@ from .portions import portions
 from .window import SPARE, Window, place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
+    from sharedstate_core.filters.index_keys import IndexKey
     from sharedstate_core.items.encoded import Encoded
     from sharedstate_core.items.entry import Entry
     from sharedstate_core.items.replica import Replica
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from sharedstate_core.limits import Limits, LiveLimits
     from sharedstate_core.wire.encode import Array
 
+    from .change import Change
     from .definition import Definition
     from .item_index import ItemIndex
 
@@ -116,31 +118,25 @@ class View:
 
     # --- changes ----------------------------------------------------------------------------------
 
-    def note(self, entry: Entry | None, id: str, *, was: bool, version: int) -> bool:
-        """Take in that an item has changed, and return whether its readers may see that.
+    def note(self, entry: Entry | None, change: Change) -> None:
+        """Take in that an item has changed of which the definition is true, or was.
 
         Args:
             entry: the item, if the definition is true of it now; else None.
-            id: its id.
-            was: whether the definition was true of it.
-            version: that of the collection.
+            change: what has changed.
         """
-        if not was and entry is None:
-            return False
-        window = self._window
+        id, version, window = change.id, change.version, self._window
         if self.definition.last is None:
             self._record(id, version, is_shown=entry is not None)
-            return True
-        if window is None:
-            return True
-        if self._shown_before is None:
-            self._shown_before = window.shown
-        window.remove(id)
-        if entry is not None:
-            window.add(place_of(entry))
-            self._changed[id] = version  # if it is not shown in the end, `settle` says so
-            self._changed.move_to_end(id)
-        return True
+        elif window is not None:
+            if self._shown_before is None:
+                self._shown_before = window.shown
+            window.move(id, None if entry is None else place_of(entry))
+            if entry is not None:
+                self._changed[id] = version  # if it is not shown in the end, `settle` says so
+                self._changed.move_to_end(id)
+        if len(self._changed) + len(self._left) > change.most:
+            self._forget_oldest()
 
     def _record(self, id: str, version: int, *, is_shown: bool) -> None:
         into, other = self._changed, self._left
@@ -149,6 +145,11 @@ class View:
         other.pop(id, None)
         into[id] = version
         into.move_to_end(id)
+
+    def _forget_oldest(self) -> None:
+        changed, left = self._changed, self._left
+        is_left = not changed or (left and _oldest(left) < _oldest(changed))
+        _, self.since = (left if is_left else changed).popitem(last=False)
 
     def settle(self, version: int, size: int) -> Generator[None, None, bool]:
         """Find, once all changes of a version were taken in, what has come into the window and what has gone.
@@ -170,28 +171,28 @@ class View:
         if window.needs_more:
             window = yield from self._find_newest(size)
         shown = window.shown
-        changed = [
-            id for id in self._newer(self._changed, version - 1) if id in shown or id in before
-        ]
-        for id in self._newer(self._changed, version - 1):
+        changed = self._newer(self._changed, version - 1)
+        for id in changed:
             if id not in shown:
                 del self._changed[id]
-        for id in before - shown:
-            self._record(id, version, is_shown=False)
-        for id in shown - before:
-            self._record(id, version, is_shown=True)
-        return bool(changed) or shown != before
+        if shown is not before:
+            for id in before - shown:
+                self._record(id, version, is_shown=False)
+            for id in shown - before:
+                self._record(id, version, is_shown=True)
+        return shown != before or self.since == version or any(id in shown for id in changed)
 
     def move(self, cursor: Cursor, keep: int) -> None:
-        """Be at a later state of the collection; remember no more than `keep` ids that have changed."""
+        """Be at a later state of the collection; remember no more than `keep` ids, but all that this has changed."""
         self.cursor = cursor
         changed, left = self._changed, self._left
-        while len(changed) + len(left) > keep:
-            oldest = min(
-                (each for each in (changed, left) if each),
-                key=lambda each: next(iter(each.values())),
-            )
-            _, self.since = oldest.popitem(last=False)
+        beyond = len(changed) + len(left) - keep
+        while beyond > 0:
+            oldest = min(_oldest(those) for those in (changed, left) if those)
+            if oldest >= cursor.version:
+                break
+            self._forget_oldest()
+            beyond -= 1
 
     def _newer(self, those: OrderedDict[str, int], since: int) -> list[str]:
         found = []
@@ -251,12 +252,15 @@ class View:
 
     def effort(self, cursors: Iterable[tuple[bool, Cursor]]) -> int:
         """Return what it takes to tell readers at these cursors of its state, beside to send it: about 10 us each."""
-        if all(self._knows(cursor.version) for _, cursor in cursors):
-            return 0
-        keys = self.definition.index_keys
-        if keys is not None and self._index.has(keys):
-            return self._index.number(keys) // 5
-        return len(self._content) // 5
+        keys, number = self.definition.index_keys, 0
+        for _, cursor in cursors:
+            if self._knows(cursor.version):
+                number += self._number_since(cursor.version) // 10
+            elif keys is not None and self._index.has(keys):
+                number += self._index.number(keys) // 5
+            else:
+                number += len(self._content) // 5
+        return number
 
     def extent(self, limits: Limits) -> ViewExtent:
         """Return what tells how much has changed."""
@@ -277,12 +281,35 @@ class View:
                     return True
         return False
 
+    def _number_since(self, since: int) -> int:
+        """Return how many ids are known to have changed after version `since`."""
+        number = 0
+        for those in (self._changed, self._left):
+            for version in reversed(those.values()):
+                if version <= since:
+                    break
+                number += 1
+        return number
+
     def changes_since(self, since: int) -> Changes:
         """Return the net change from version `since`, which it reaches."""
         gone: list[str] = []
-        entries = list(_run(self._find_changed(since, gone.extend, len(self._content) + 1)))
+        if self._knows(since):
+            entries = self._known_since(since, gone)
+        else:
+            entries = _run(self._find_changed(since, gone.extend, len(self._content) + 1))
         entries.sort(key=insertion)
         return self._changes(gone, entries)
+
+    def _known_since(self, since: int, gone: list[str]) -> list[Entry]:
+        """Return the items that are known to have changed after version `since` and are shown; add what is `gone`."""
+        entry_of = self._content.entry
+        gone += self._newer(self._left, since)
+        found = [
+            entry for id in self._newer(self._changed, since) if (entry := entry_of(id)) is not None
+        ]
+        gone += [entry.id for entry in found if entry.removed > since]
+        return found
 
     def everything(self) -> Changes:
         """Return all there is."""
@@ -367,15 +394,17 @@ class View:
         """Return, by portions, the items of which the definition may be true."""
         keys, content = self.definition.index_keys, self._content
         entries: Iterator[Entry]
-        if keys is None or not (yield from self._index.build(keys, content, size)):
+        if keys is not None and not (yield from self._index.build(keys, content, size)):
+            keys = None
+        if keys is None or (newest_first and self._is_frequent(keys)):
             entries = content.entries(newest_first=newest_first)
         else:
             known = map(content.entry, self._index.ids(keys))
             entries = (entry for entry in known if entry is not None)
             if newest_first:
                 runs: Runs[Entry] = Runs(_newest_first)
-                while portion := list(islice(entries, size)):
-                    runs.add(portion)
+                while some := list(islice(entries, size)):
+                    runs.add(some)
                     yield
                 entries = chain.from_iterable(runs.portions(size))
         return portions(entries, self._evaluated(size))
@@ -383,6 +412,11 @@ class View:
     def _evaluated(self, size: int) -> int:
         """Return how many items may be looked at in one turn, if it is `size` where that is easy."""
         return max(1, size // self.definition.weight)
+
+    def _is_frequent(self, keys: Sequence[IndexKey]) -> bool:
+        """Return whether the newest items are found sooner among all than among those that have these keys."""
+        number, wanted = self._index.number(keys), (self.definition.last or 0) + SPARE
+        return 2 * wanted * len(self._content) < number * number
 
     def _find_newest(self, size: int) -> Generator[None, None, Window]:
         """Find, by portions, the newest items of which the definition is true."""
@@ -414,6 +448,10 @@ class ViewExtent:
 def _newest_first(entry: Entry) -> tuple[int, int]:
     """The key by which items come in the opposite of their order."""
     return -entry.created, -entry.place
+
+
+def _oldest(versions: OrderedDict[str, int]) -> int:
+    return next(iter(versions.values()))
 
 
 def _at(entry: Entry) -> bytes:

@@ -36,6 +36,11 @@ class ViewIndex:
         self._views: dict[Member, dict[Scalar, dict[View, None]]] = {}
         self.scanned: dict[View, None] = {}
 
+    @property
+    def looks_up(self) -> bool:
+        """Whether there are others, which `candidates` finds."""
+        return bool(self._views)
+
     def takes(self, keys: Sequence[IndexKey] | None) -> bool:
         """Return whether a view with these keys is found by them, if it is added now."""
         return keys is not None and len(self._views.keys() | members_of(keys)) <= MAX_MEMBERS
@@ -68,8 +73,6 @@ class ViewIndex:
 
     def candidates(self, items: Iterable[Mapping[str, object] | None]) -> Collection[View]:
         """Return the views that one of these items may be in, each once."""
-        if not self._views:
-            return self.scanned
         found = dict(self.scanned)
         for item in items:
             if item is not None:

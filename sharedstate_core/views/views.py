@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Final
 
 from sharedstate_core.errors import RequestError
 from sharedstate_core.items.entry import Before
-from sharedstate_core.wire.item_text import decode_item
 
+from .change import Change
 from .item_index import ItemIndex
+from .turn import Turn
 from .view import View
 from .view_index import MAX_MEMBERS, ViewIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Collection, Generator, Iterable
 
     from sharedstate_core.items.encoded import Encoded
-    from sharedstate_core.items.entry import Entry
     from sharedstate_core.items.replica import Replica
     from sharedstate_core.limits import LiveLimits
 
@@ -39,11 +39,11 @@ LEAST_KEPT: Final = 64
 MOVED_AT_ONCE: Final = 100
 """Views that are moved on at a time because their cursors have become too old."""
 
-TURN_TESTS: Final = 1_000
-"""Definitions that are evaluated in one turn, about; to read an item counts as two."""
+KEPT_AT_ONCE: Final = 100_000
+"""Those of one version that all of them together remember until it has been told, about."""
 
-TEXT_BYTES: Final = 2_000
-"""Bytes of an item, as it was and as it is, that count as another item: it is decoded, and its lists are searched."""
+ASKED_AT_ONCE: Final = 20
+"""Views that are asked about one item before anybody looks whether the turn is over."""
 
 
 class Views:
@@ -164,9 +164,10 @@ class Views:
         if not self.has(view):
             if view.cursor != replica.cursor or not view.is_of(replica):
                 view.begin(replica)
-        elif self._replica is not replica:
+            return
+        if self._replica is not replica:
             self._follow(replica)
-        elif view in self._waiting:
+        if view in self._waiting:
             self._begin(view, replica)
 
     def _begin(self, view: View, replica: Replica) -> None:
@@ -175,12 +176,11 @@ class Views:
         self._by_age.move_to_end(view)
 
     def _follow(self, replica: Replica) -> None:
-        """Begin to follow a replica, or one in which everything is new."""
+        """Begin to follow a replica, or one in which everything is new; the views follow when it is their turn."""
         self._index.clear()
         self._replica = replica
         replica.before = Before()
-        for view in self._views.values():
-            self._begin(view, replica)
+        self._waiting = dict.fromkeys(self._views.values())
         self.due = dict.fromkeys(self._views.values())
 
     def advance(self, replica: Replica) -> Generator[None, None, None]:
@@ -188,63 +188,81 @@ class Views:
         before = replica.before
         if self._replica is not replica or before is None or before.is_all:
             self._follow(replica)
-            return
+            before = Before()
+        turn = Turn()
         for view in list(self._waiting):
-            self._begin(view, replica)
-        size = self._limits.current.turn_items
+            if view in self._waiting:  # it may have been closed meanwhile
+                self._begin(view, replica)
+            if turn.is_over(2):
+                yield
         touched: dict[View, None] = {}
-        left = TURN_TESTS
-        for id, old in before.texts.items():
-            for cost in self._note(id, old, replica, touched):
-                left -= cost
-                if left < 0:
-                    yield
-                    left = TURN_TESTS
+        yield from self._take_in(before, replica, touched, turn)
         before.texts = {}
+        size = self._limits.current.turn_items
         for view in touched:
-            if view.definition.last is None or (yield from view.settle(replica.version, size)):
+            last = view.definition.last
+            if last is None or (yield from view.settle(replica.version, size)):
                 self.move(view, replica)
+            if turn.is_over(1 + (last or 0) // 5):
+                yield
         for view in list(islice(self._by_age, MOVED_AT_ONCE)):
             if view.cursor.version >= replica.horizon:
                 break
             self.move(view, replica)
 
-    def _note(
-        self, id: str, old: bytes | None, replica: Replica, touched: dict[View, None]
-    ) -> Iterator[int]:
-        """Take in that an item has changed, and yield, again and again, what that has cost."""
-        entry = replica.entry(id)
-        item_before = None if old is None else decode_item(old)
-        item = None if entry is None else decode_item(entry.text)
-        self._index.move(id, item_before, item)
-        candidates = list(self._by_item.candidates((item_before, item)))
-        longer = (len(old or b"") + replica.size(id)) // TEXT_BYTES
-        yield 2 + 2 * longer
-        for view in candidates:
-            yield view.definition.weight + longer
-            holds = view.definition.holds
-            was = item_before is not None and holds(item_before)
-            shown = entry if item is not None and holds(item) else None
-            if was and shown is not None and _looks_the_same(view, old, shown):
-                continue
-            if view.note(shown, id, was=was, version=replica.version):
-                touched[view] = None
+    def _take_in(
+        self, before: Before, replica: Replica, touched: dict[View, None], turn: Turn
+    ) -> Generator[None, None, None]:
+        """Let the views take in what has changed."""
+        most = max(self._kept, KEPT_AT_ONCE // (len(self) or 1))
+        for id, old in before.texts.items():
+            change = Change(id, old, replica, most)
+            if turn.is_over(change.work):
+                yield
+            views = list(self._asked(change))
+            for start in range(0, len(views), ASKED_AT_ONCE):
+                if turn.is_over(_ask(views[start : start + ASKED_AT_ONCE], change, touched)):
+                    yield
+
+    def _asked(self, change: Change) -> Collection[View]:
+        """Return the views that have to be asked about a change, after the index has taken it in."""
+        if self._index.is_used:
+            self._index.move(change.id, change.before, change.item)
+        if not self._by_item.looks_up:
+            return self._by_item.scanned
+        return self._by_item.candidates((change.before, change.item))
+
+    @property
+    def _kept(self) -> int:
+        """Changed ids that each view remembers."""
+        return max(LEAST_KEPT, self._limits.current.tombstones // (len(self) or 1))
 
     def move(self, view: View, replica: Replica) -> None:
         """Let a view be at the state of the replica, which its readers are told."""
         if view.cursor != replica.cursor:
-            view.move(
-                replica.cursor,
-                max(LEAST_KEPT, self._limits.current.tombstones // max(1, len(self))),
-            )
+            view.move(replica.cursor, self._kept)
             self.due[view] = None
             if view in self._by_age:
                 self._by_age.move_to_end(view)
 
 
-def _looks_the_same(view: View, old: bytes | None, entry: Entry) -> bool:
-    """Return whether the change of an item that was shown, and is, does not show."""
-    if view.definition.fields is None or old is None or entry.created > view.cursor.version:
-        return False
-    shown = view.definition.shown
-    return shown(old) == shown(entry.text)
+def _ask(views: Iterable[View], change: Change, touched: dict[View, None]) -> int:
+    """Let views take in a change, those that showed it or do now, and return how much that was."""
+    item, work = change.item, 0
+    for view in views:
+        definition = view.definition
+        work += definition.weight + change.more
+        if definition.last is not None:
+            work += definition.last // 50
+        shown = change.entry if item is not None and definition.holds(item) else None
+        if shown is None or definition.fields is not None:  # what there was matters
+            before = change.before
+            was = before is not None and definition.holds(before)
+            work += definition.weight
+            if was == (shown is not None) and (
+                not was or change.looks_the_same(definition, view.cursor.version)
+            ):
+                continue
+        view.note(shown, change)
+        touched[view] = None
+    return work

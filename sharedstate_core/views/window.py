@@ -56,22 +56,22 @@ class Window:
             self._shown = frozenset(place[2] for place in self._places[-self._last :])
         return self._shown
 
-    def remove(self, id: str) -> None:
-        """Forget an item, if it is known."""
-        place = self._by_id.pop(id, None)
-        if place is not None:
-            del self._places[bisect_left(self._places, place)]
-            self._shown = None
+    def move(self, id: str, place: Place | None) -> None:
+        """Take in where an item stands of which the definition is true; None: it is not, or is not any more.
 
-    def add(self, place: Place) -> None:
-        """Take in an item of which the definition is true, unless it stands before those that are remembered."""
-        places = self._places
-        if not self._is_complete and (not places or place < places[0]):
+        One that stands before those that are remembered is not taken in.
+        """
+        places, known = self._places, self._by_id.get(id)
+        if known == place:
             return
-        insort(places, place)
-        self._by_id[place[2]] = place
-        self._shown = None
-        self._trim()
+        if known is not None:
+            del self._by_id[id], places[bisect_left(places, known)]
+            self._shown = None
+        if place is not None and (self._is_complete or (places and place > places[0])):
+            insort(places, place)
+            self._by_id[id] = place
+            self._shown = None
+            self._trim()
 
     def _trim(self) -> None:
         """Forget the oldest if many more are known than are shown."""

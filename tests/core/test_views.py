@@ -98,6 +98,19 @@ def test_what_a_view_remembers_is_bounded() -> None:
     assert view.since > 200
 
 
+def test_who_comes_back_from_before_that_is_told_all_the_same() -> None:
+    world = watching(Shape(1), limits=Limits(tombstones=100))
+    for n in range(5):
+        put(world, insert=[{"id": f"{n}", "room": 0}])
+    world.settle()
+    world.cut(0)
+    for n in range(5, 300):
+        put(world, insert=[{"id": f"{n}", "room": 0}], remove=[f"{n - 5}"])
+    world.connect(0)
+    world.settle()
+    world.check()
+
+
 @pytest.mark.parametrize(
     ("sub", "code", "message"),
     [

@@ -27,12 +27,11 @@ def test_it_shows_the_newest(last: int, there: set[int], those: list[tuple[bool,
         shown = opened(last, everything)
         for comes, n in those:
             place = (n, 0, f"{n}")
-            shown.remove(place[2])
+            shown.move(place[2], place if comes else None)
             if place in everything:
                 everything.remove(place)
             if comes:
                 everything = sorted([*everything, place])
-                shown.add(place)
             if shown.needs_more:
                 shown = opened(last, everything)
             assert shown.shown == {id for _, _, id in everything[-last:]}
