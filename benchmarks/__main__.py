@@ -27,6 +27,7 @@ from benchmarks import (
     tokens,
     transport,
     update,
+    views,
 )
 from benchmarks.chart import chart
 from benchmarks.compare import NOISE, compare
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 SUITES: Final[dict[str, tuple[Callable[[], Iterable[Result]], str]]] = {
     "core": (core.run, "the core alone: decoding, telling, the change index, snapshots"),
+    "views": (views.run, "readers of parts of a collection: updates beside the whole, joins"),
     "fanout": (fanout.run, "one delivery to 100, 1,000 and 4,000 readers, beside loops of send()"),
     "connections": (connections.run, "to connect and to be there: time, memory, silence"),
     "tokens": (tokens.run, "to connect with a token of one's own, beside none: time, memory"),

@@ -22,9 +22,11 @@ from sharedstate_core import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sharedstate_core import Effect
+
+    Text = Callable[[int, int], str]
 
 PATH: Final = "/app/items/list"
 LIST: Final = CollectionPath("app", "items", "list")
@@ -39,15 +41,19 @@ class Scene:
     Args:
         items: how many.
         item_bytes: the length of each, about.
+        text: makes the text of an item from its number and its length.
 
     Attributes:
         after_input: called after each input of the core, so that inputs can be told apart.
     """
 
-    def __init__(self, items: int = 0, item_bytes: int = ITEM_BYTES) -> None:
+    def __init__(
+        self, items: int = 0, item_bytes: int = ITEM_BYTES, text: Text | None = None
+    ) -> None:
         self.server: Server[int] = Server(["items"], LIMITS)
         self.after_input: Callable[[], object] = int
-        self._rows = rows(items, item_bytes)
+        self._text = text or item
+        self._rows = rows(items, item_bytes, self._text)
         self._versions: defaultdict[CollectionPath, int] = defaultdict(lambda: 1)
         self._size = item_bytes
         self._changed: Sequence[Row] = ()
@@ -82,7 +88,8 @@ class Scene:
         first = self._versions[LIST] + 1
         self._versions[LIST] += items
         self._changed = [
-            Row(f"item{n}", item(n, self._size).encode(), 1, n, first + n) for n in range(items)
+            Row(f"item{n}", self._text(n, self._size).encode(), 1, n, first + n)
+            for n in range(items)
         ]
         cursor = Cursor(EPOCH, self.version)
         self._input(self.server.collection_changed, LIST, cursor, 0.0)
@@ -95,7 +102,7 @@ class Scene:
         """Return an update of one of the first hundred items, or of so many."""
         self._updates += 1
         first = self._updates % 100 if items == 1 else 0
-        texts = [item(first + number, self._size) for number in range(items)]
+        texts = [self._text(first + number, self._size) for number in range(items)]
         return request("PUT", path, f'{{"insert":[{",".join(texts)}]}}')
 
     # --- the rest of the world --------------------------------------------------------------------
@@ -139,9 +146,9 @@ class Scene:
 
 
 @lru_cache(maxsize=4)  # the sizes of most operations
-def rows(count: int, size: int) -> Sequence[Row]:
+def rows(count: int, size: int, text: Text) -> Sequence[Row]:
     """Return the items of a collection as a store tells them."""
-    return [Row(f"item{n}", item(n, size).encode(), 1, n, 1) for n in range(count)]
+    return [Row(f"item{n}", text(n, size).encode(), 1, n, 1) for n in range(count)]
 
 
 def item(number: int, size: int = ITEM_BYTES) -> str:
@@ -154,9 +161,17 @@ def request(command: str, path: str, arg: str = "null") -> str:
     return f'{{"type":"REQUEST","cmd":"{command}","path":"{path}","arg":{arg},"tunnel":1}}'
 
 
-def subscribe(paths: Iterable[str], since: int | None = None) -> str:
-    """Return the request that subscribes to these, too; `since`: to go on from this version."""
-    sub: dict[str, object] = {}
+def subscribe(
+    paths: Iterable[str], since: int | None = None, options: Mapping[str, object] | None = None
+) -> str:
+    """Return the request that subscribes to these, too.
+
+    Args:
+        paths: those of the collections.
+        since: a version, to go on from there.
+        options: further members of each `sub`.
+    """
+    sub = dict(options or {})
     if since is not None:
         sub["since"] = {"epoch": EPOCH, "version": since}
     insert = [[path, sub] for path in paths]
