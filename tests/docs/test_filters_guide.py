@@ -14,6 +14,7 @@ import pytest
 
 from sharedstate_anyio import parse_config
 from sharedstate_core.expressions.evaluator import Program
+from sharedstate_core.filters.members import MAX_PATH
 from sharedstate_core.filters.where import MAX_DEPTH, MAX_TERMS, MAX_VALUES, parse_where
 from sharedstate_core.limits import Limits
 from sharedstate_core.views.view_index import MAX_MEMBERS
@@ -116,6 +117,7 @@ def test_numbers() -> None:
         f"{limits.scanned_views} different ones of a collection",
         f"{MAX_MEMBERS} at most in a collection",
         f"has {MAX_TERMS} tests and connectives at most",
+        f"pointers of {MAX_PATH} members",
         f"{MAX_DEPTH} connectives within one another",
         f"{MAX_VALUES:,} values in lists",
         f"`last` is {limits.last:,} at most",
