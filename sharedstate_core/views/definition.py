@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from sharedstate_core.filters.index_keys import IndexKey
     from sharedstate_core.filters.wanted import Wanted
 
-DEFINITION_BYTES: Final = 1_000
-"""Approximate memory that a definition takes, without what grows with its expression."""
+DEFINITION_BYTES: Final = 1_300
+NODE_BYTES: Final = 560
+"""Approximate memory that a definition takes with a view that shows it, and each part of its expression: compiled, and
+as a key by which the view is found."""
 
 LIGHT: Final = 16
 """Parts of an expression, constants not counted, that take about as long to evaluate as reading a short item takes."""
@@ -56,6 +58,7 @@ class Definition:
         fields: see `Wanted`.
         key: the same for all that show the same; it contains the expression in its canonical form.
         index_keys: one of them holds for every item of which the expression is true; None if none are known.
+        size: approximate memory that it takes, in bytes, with a view that shows it, without what this remembers.
         weight: how long it takes to evaluate the expression, 1 if that is nothing much; once it is compiled.
     """
 
@@ -68,6 +71,7 @@ class Definition:
         "is_open",
         "key",
         "last",
+        "size",
         "weight",
     )
 
@@ -78,6 +82,7 @@ class Definition:
         named = None if fields is None else sorted(fields)
         others = _encode([self.last, named, self.before, is_open]).decode()
         self.key = f"{key_of(tree)} {others}"
+        self.size = DEFINITION_BYTES + NODE_BYTES * len(nodes_of(tree)) + 2 * len(self.key)
         self.index_keys: tuple[IndexKey, ...] | None = keys_of(tree)
         self._tree = tree
         self._program: Program | None = None
@@ -90,11 +95,6 @@ class Definition:
             parts = sum(not isinstance(each, Literal) for each in nodes_of(self._tree))
             self.weight += parts // LIGHT
         return self._program
-
-    @property
-    def size(self) -> int:
-        """Approximate memory that it takes, in bytes."""
-        return DEFINITION_BYTES + 16 * len(self.key)
 
     def holds(self, item: Mapping[str, object]) -> bool:
         """Return whether an item is shown, as far as that depends on the item alone."""

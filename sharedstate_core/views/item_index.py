@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     Item: TypeAlias = Mapping[str, object]
     ByValue: TypeAlias = dict[Hashable, dict[str, None]]
 
-ENTRY_BYTES: Final = 160
-"""Approximate memory that one item takes in the index of one member, for each value."""
+VALUE_BYTES: Final = 225
+ENTRY_BYTES: Final = 40
+"""Approximate memory that each value of a member takes in its index, and each item that has it."""
 
 MAX_VALUES: Final = 64
 """Values by which one item is found in a member; one that has more is found whatever is asked for."""
@@ -50,7 +51,7 @@ class ItemIndex:
     def memory(self) -> int:
         """Approximate memory that it takes, in bytes."""
         values = [ids for by_value in self._ids.values() for ids in by_value.values()]
-        return ENTRY_BYTES * sum(map(len, values))
+        return VALUE_BYTES * len(values) + ENTRY_BYTES * sum(map(len, values))
 
     @property
     def is_used(self) -> bool:

@@ -47,9 +47,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-VIEW_BYTES: Final = 2_500
 CHANGE_BYTES: Final = 150
-"""Approximate memory that a view takes without its definition, and each id that it remembers."""
+"""Approximate memory that each id takes that a view remembers."""
 
 
 class View:
@@ -86,11 +85,9 @@ class View:
     @property
     def memory(self) -> int:
         """Approximate memory that it takes, in bytes."""
-        return (
-            VIEW_BYTES
-            + self.definition.size
-            + CHANGE_BYTES
-            * (len(self._changed) + len(self._left) + 2 * (self.definition.last or 0))
+        known = 0 if self._window is None else len(self._window)
+        return self.definition.size + CHANGE_BYTES * (
+            len(self._changed) + len(self._left) + 2 * known
         )
 
     def begin(self, replica: Replica) -> None:

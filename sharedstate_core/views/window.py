@@ -39,6 +39,10 @@ class Window:
         self._shown: frozenset[str] | None = None
         self._trim()
 
+    def __len__(self) -> int:
+        """Number of items that are known, in the window and before it."""
+        return len(self._places)
+
     @property
     def needs_more(self) -> bool:
         """Whether it is not known if there are older ones than those shown: some that were known have gone."""
