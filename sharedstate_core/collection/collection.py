@@ -76,7 +76,7 @@ class Collection(LongWork[C]):
         """Let a suspended subscriber see something else from now on, beginning with all of it."""
         self._freshness.drop(subscription)
         self._leave(subscription)
-        subscription.definition, subscription.cursor = definition, None
+        subscription.definition, subscription.begins_anew = definition, True
         self._use(subscription)
 
     def suspend(self, subscription: Subscription[C]) -> None:
@@ -100,7 +100,7 @@ class Collection(LongWork[C]):
         if view is not None and self._has_passed(subscription, view):
             self._move(view, replica, out)
         source, notices = (replica, self._notices) if view is None else (view, view.notices)
-        if notices.takes_turns(source, subscription.audience.parts, cursor):
+        if notices.takes_turns(source, subscription.audience.parts, subscription.base):
             self._subscribers.await_content(subscription)
             if self.operation is None and not proceeds:
                 self._host.take_turns(self)

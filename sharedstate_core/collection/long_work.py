@@ -217,7 +217,7 @@ class LongWork(Viewing[C]):
             claimed = self._freshness.awaited_version(each, replica)
             if claimed is None:
                 source, notices = self._source_of(each, replica)
-                wanted = each.audience.parts, each.cursor
+                wanted = each.audience.parts, each.base
                 if notices.takes_turns(source, *wanted):
                     return source, notices, *wanted
         head = self._queue.waiting[0] if self._queue.waiting else None

@@ -177,14 +177,14 @@ class Subscribers(Generic[C]):
         """
         self._leave_old_groups()
         source: Source = view or replica
-        audience, cursor = subscription.audience, subscription.cursor
+        audience, base = subscription.audience, subscription.base
         messages: Sequence[Message] = ()
-        if subscription.is_new or cursor != source.cursor:
+        if subscription.is_new or base != source.cursor:
             notices = view.notices if view else self._notices
-            messages = notices.messages(source, audience, cursor)
+            messages = notices.messages(source, audience, base)
             self._count_catch_up(subscription, source, len(messages))
         self.waiting.discard(subscription)
-        subscription.is_new = False
+        subscription.is_new = subscription.begins_anew = False
         group = self._groups_of(view).join(audience, subscription.reader.connection, source.cursor)
         subscription.group = group
         subscription.audience = group.audience  # so that there is one of it
@@ -264,7 +264,7 @@ class Subscribers(Generic[C]):
 
     def _count_catch_up(self, subscription: Subscription[C], source: Source, messages: int) -> None:
         """Count the messages that bring one subscriber up to date."""
-        counters, cursor = self._counters, subscription.cursor
+        counters, cursor = self._counters, subscription.base
         counters.deliveries += messages
         if cursor is None:
             return

@@ -96,12 +96,14 @@ class Subscription(Generic[C]):
         group: those in step with it; None while it is not.
         cursor: the state the subscriber holds; None for nothing. Not updated while it is in step, when it
             holds what the replica holds.
+        begins_anew: whether what it holds at its cursor is something else than what it is shown now: it is told all.
         is_new: whether it is still owed the synchronising notification, which is sent even if empty.
         sub: JSON text of the options, as sent.
     """
 
     __slots__ = (
         "audience",
+        "begins_anew",
         "collection",
         "cursor",
         "definition",
@@ -131,6 +133,12 @@ class Subscription(Generic[C]):
         self.cursor = cursor
         self.group: InStep[C] | None = None
         self.is_new = True
+        self.begins_anew = False
+
+    @property
+    def base(self) -> Cursor | None:
+        """The state from which it may be told what has changed; None to be told everything."""
+        return None if self.begins_anew else self.cursor
 
     @property
     def size(self) -> int:
@@ -142,6 +150,7 @@ class Subscription(Generic[C]):
         held = self.cursor
         return (
             not self.is_new
+            and not self.begins_anew
             and held is not None
             and held.epoch == cursor.epoch
             and held.version >= cursor.version

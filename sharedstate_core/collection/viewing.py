@@ -124,11 +124,9 @@ class Viewing(CollectionState[C]):
             view.notices.clear()
 
     def _has_passed(self, subscription: Subscription[C], view: View) -> bool:
-        """Return whether a subscriber may know a later state of the collection than that of the view."""
+        """Return whether a subscriber knows a later state of the collection than that of the view."""
         cursor = subscription.cursor
-        if cursor is None:
-            return not subscription.is_new  # it is shown something else than before
-        return view.is_passed_by(cursor)
+        return cursor is not None and view.is_passed_by(cursor)
 
     # --- telling ----------------------------------------------------------------------------------
 

@@ -62,12 +62,11 @@ class Admission(Generic[C]):
         if definition is not None and there is not None and there.views is not None:
             there.views.check_room(definition)
         scope = rights.scope(session, path)
-        since = options.since if options.scope == scope else None
         audience = Audience(name.path, options.parts, name.view, scope)
         subscription = Subscription(
-            session, registry.open(path), audience, sub, since, definition, options.wanted
+            session, registry.open(path), audience, sub, options.since, definition, options.wanted
         )
-        subscription.is_new = since is options.since  # else it has been shown something of a state
+        subscription.begins_anew = options.scope != scope
         subscription.collection.subscribe(subscription)
         registry.subscribed += subscription.size
         return subscription

@@ -199,3 +199,27 @@ def test_reads_that_are_put_off_are_not_looked_through_again_and_again() -> None
         ("reload", "n"),
     ]
     play(ViewWorld(limits, has_rules=True, tombstones=3), steps)
+
+
+@pytest.mark.parametrize("turn_items", [1, 1000])
+def test_whoever_sees_something_else_is_not_taken_back_either(turn_items: int) -> None:
+    """A reader whose claims have changed goes on at a server that has yet to hear of what it has seen."""
+    admin = {"id": "u", "admin": True, "room": 0}
+    steps: list[Any] = [
+        ("sign_in", 0, admin),
+        ("sign_in", 1, {"id": "u", "admin": False, "room": 1}),
+        ("sign_in", 2, admin),
+        ("elsewhere", insert(("f", 0)), True),
+        ("subscribe", 0, "", Shape(2, 2)),
+        ("subscribe", 1, "w", Shape(5)),
+        ("subscribe", 2, "w", Shape(4)),
+        ("cut", 0),
+        ("cut", 2),
+        ("connect", 0, 1),
+        ("put", 0, insert(remove="f")),
+        ("connect", 2, 1),
+        ("settle",),
+        ("sign_in", 2, {"id": "u", "admin": False, "room": 1}),
+        ("start", 1),
+    ]
+    play(ViewWorld(Limits(turn_items=turn_items), has_rules=True), steps)
