@@ -241,14 +241,17 @@ class Collection(LongWork[C]):
         waiting = self._waiting.for_content
         if not waiting or self._content.replica is None or isinstance(self.operation, str):
             return
-        before, most = len(waiting), self._limits.turn_readers
-        for subscription in list(islice(waiting, most)):
+        before, left = len(waiting), self._limits.turn_readers
+        for subscription in list(islice(waiting, left)):
+            if left <= 0:
+                break
+            left -= subscription.effort
             reader = subscription.reader
             if reader.is_open:  # an earlier iteration may have blocked it
                 reader.take(self.catch_up(subscription, out, proceeds=True), out)
             else:
                 self.suspend(subscription)
-        if before > most and len(waiting) < before:
+        if left <= 0 and waiting and len(waiting) < before:
             self._host.take_turns(self)
 
     def _release_answers(self, out: list[Effect[C]]) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias
 
 from sharedstate_core.effects import C, Commit, Load
 from sharedstate_core.items.notices import Notices
+from sharedstate_core.views.definition import EFFORT
 
 from .acknowledgements import Acknowledgements
 from .content import Content
@@ -74,6 +75,12 @@ class CollectionState(Generic[C]):
         self._present_at: Cursor | None = None
         self.operation: Operation | None = None
         self._work: Generator[None, None, Any] | None = None  # of the operation, if it is long
+
+    @property
+    def waiting_effort(self) -> int:
+        """What it takes to bring up to date those who wait for its content."""
+        number = len(self._waiting.for_content)
+        return number if self._views is None else EFFORT * number
 
     def forget_content(self) -> None:
         """Drop the content and all that was encoded of it; it takes turns to be freed if it is large."""

@@ -40,6 +40,11 @@ class Watched(Protocol[C]):
 
     path: CollectionPath
 
+    @property
+    def waiting_effort(self) -> int:
+        """What it takes to bring up to date those who wait for its content."""
+        ...
+
     def subscribe(self, subscription: Subscription[C]) -> None:
         """Add a subscriber, which is told nothing before `begin`."""
         ...
@@ -139,6 +144,11 @@ class Subscription(Generic[C]):
     def base(self) -> Cursor | None:
         """The state from which it may be told what has changed; None to be told everything."""
         return None if self.begins_anew else self.cursor
+
+    @property
+    def effort(self) -> int:
+        """What it takes to decide on it, or to bring it up to date; 1 for a whole collection, of a few items."""
+        return 1 if self.definition is None else self.definition.effort
 
     @property
     def size(self) -> int:

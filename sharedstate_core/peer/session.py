@@ -362,18 +362,19 @@ class Session(Generic[C]):
         self.state, self._is_halfway, self.is_giving = "ready", False, True
         left = self._limits.turn_readers
         while self._backlog and self.state == "ready":
-            if not left:
+            if left <= 0:
                 self._go_on_later()
                 break
-            left -= 1
             match owed := self._backlog.take():
                 case Subscription():
                     if not (self._examinations and self._take_back(self, owed, out)):
                         self.take(owed.collection.catch_up(owed, out), out)
+                    left -= owed.effort - 1
                 case HeldReply(message):
                     self.send(message, out)
                 case Deferred():
                     owed.resume(out)
+            left -= 1
         self._has_turn = self.is_giving = False
         if kept := self._backlog.kept():
             self._unsent.add(self, kept, self._drains.now)

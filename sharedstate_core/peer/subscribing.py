@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeAlias
 from sharedstate_core.effects import C
 from sharedstate_core.errors import Refusal, RequestError
 from sharedstate_core.paths import CollectionPath, parse_collection_path
+from sharedstate_core.views.definition import EFFORT_BYTES
 from sharedstate_core.wire.decode_subscriptions import (
     Subscribe,
     SubscriptionChanges,
@@ -35,10 +36,6 @@ MAX_EXPLAINED: Final = 1000
 """Refusals of one request that tell what is wrong with their paths; beyond it, paths are not looked at."""
 
 _NO_MORE: Final = Refusal("too_many", f"more than {MAX_EXPLAINED} paths are refused")
-
-
-EFFORT_BYTES: Final = 64
-"""Bytes of a `sub`, or of the key of a definition, that take as long as a subscription to a whole collection."""
 
 
 class Decision(NamedTuple, Generic[C]):
@@ -110,17 +107,19 @@ def resolve_subscriptions(
             if left <= 0:
                 yield
                 left, takes_turns = turn, True
-            left -= 1 + len(sub) // EFFORT_BYTES
+            left -= len(sub) // EFFORT_BYTES
             try:
                 there = known.get(name)
                 listed[name] = decided = _decide(Subscribe(name, sub), there, spellings, admit)
             except RequestError as error:
                 refused[name] = Refusal.of(error)
+                left -= 1
                 continue
-            if decided is not there:
+            if decided is there:
+                left -= 1
+            else:
                 admitted.append(decided)
-                definition = decided.definition
-                left -= 0 if definition is None else len(definition.key) // EFFORT_BYTES
+                left -= decided.effort
     dropped.update((name, None) for name in refused if name in known)
     gone = [each for name, each in leaving.items() if listed.get(name) is not each]
     if takes_turns:

@@ -79,10 +79,9 @@ class Subscriptions(Generic[C]):
         if subscription is not None:
             collection = subscription.collection.path
             there = self.of[collection]
-            if isinstance(there, dict):
+            if len(there) == 1:
+                del self.of[collection]
+            elif isinstance(there, dict):
                 del there[subscription]
             else:
-                there = tuple(each for each in there if each is not subscription)
-                self.of[collection] = there
-            if not there:
-                del self.of[collection]
+                self.of[collection] = tuple(each for each in there if each is not subscription)

@@ -189,8 +189,10 @@ class Registry(Generic[C]):
         self._changed.setdefault(subscription.collection)
 
     def _settle(self, out: Effects[C]) -> None:
-        for _ in range(min(AT_ONCE, len(self._changed))):
+        left = AT_ONCE
+        while left > 0 and self._changed:
             collection, asker = self._changed.popitem(last=False)
+            left -= max(1, collection.waiting_effort)
             collection.proceed(out, asker)
 
     def get(self, path: CollectionPath) -> Collection[C] | None:

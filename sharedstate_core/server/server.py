@@ -246,9 +246,9 @@ class Server(StorageInputs[C], IdentityInputs[C], TypedInputs[C]):
             session.give_up(out)
         if (first := self._unsent.next(now)) is not None:
             first.go_on(out)
-        if (owed := self._owed.next()) is not None:
-            owed.take_turn(out)
         self._registry.wake(out)
+        if (owed := self._owed.next()) is not None:
+            owed.take_turn(out)  # last, since what it begins the registry goes on with
         self._identities.wake(AT_ONCE, out)
         self._listings.go_on(out)
         return self._end(out)

@@ -28,6 +28,12 @@ as a key by which the view is found."""
 LIGHT: Final = 16
 """Parts of an expression, constants not counted, that take about as long to evaluate as reading a short item takes."""
 
+EFFORT: Final = 4
+"""The effort of a view, beside that of reading and writing its expression."""
+
+EFFORT_BYTES: Final = 64
+"""Bytes of an expression, or of the filter that it is made of, that are as much effort as a whole collection."""
+
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -95,6 +101,11 @@ class Definition:
             parts = sum(not isinstance(each, Literal) for each in nodes_of(self._tree))
             self.weight += parts // LIGHT
         return self._program
+
+    @property
+    def effort(self) -> int:
+        """How many whole collections somebody can be subscribed to, or told of, in the time that this takes, about."""
+        return EFFORT + len(self.key) // EFFORT_BYTES
 
     def holds(self, item: Mapping[str, object]) -> bool:
         """Return whether an item is shown, as far as that depends on the item alone."""

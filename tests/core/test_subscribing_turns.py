@@ -10,7 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sharedstate_core import Access, Effect, Limits, PauseReading, Send, Server, Update
+from sharedstate_core import (
+    Access,
+    Commit,
+    CommitResult,
+    Committed,
+    Effect,
+    Limits,
+    Load,
+    Loaded,
+    PauseReading,
+    Row,
+    Send,
+    Server,
+    Update,
+)
 from sharedstate_core.errors import CLOSE_GOING_AWAY, CLOSE_SENT_AWAY
 from sharedstate_core.rules.rules import Rules
 from sharedstate_core.server.subscription_change import SubscriptionChange
@@ -462,3 +476,64 @@ def test_no_turn_is_long_when_as_many_go(ends: str) -> None:
         each for session in server._sessions.values() for each in session.subscriptions.values()
     ]
     assert server._registry.subscribed == sum(each.size for each in there)
+
+
+# --- how long it takes to show what has begun -----------------------------------------------------
+
+
+def asked_of_loaded(collections: int, views: int) -> tuple[Server[int], list[Work]]:
+    """A reader of views of collections that are in memory; and the work of each turn until all are shown."""
+    server: Server[int] = Server(["items"], Limits(loads=1_000))
+    paths = [f"/a/items/{n}" for n in range(collections)]
+    for connection, subs in ((1, [{}]), (0, [view(n) for n in range(views)])):
+        server.connection_opened(connection)
+        insert = [[path, sub] for path in paths for sub in subs]
+        arg = {"insert": insert, "brief": True}
+        message = json.dumps({"type": "REQUEST", "cmd": "PUT", "path": "/subs", "arg": arg})
+        with counting() as meter:
+            todo = [*server.receive_text(connection, message, 0.0)]
+            work = [meter.take()]
+            while todo or server.next_wakeup() == 0.0:
+                for effect in todo:
+                    if isinstance(effect, Load):
+                        server.load_succeeded(effect.ticket, Loaded("e", 1, 0, rows()), 0.0)
+                meter.take()
+                todo = server.wake(0.0)
+                work.append(meter.take())
+    return server, work
+
+
+def view(n: int) -> dict[str, Any]:
+    return {"where": {"room": n % 10, "n": {"gt": n}}, "view": f"v{n}"}
+
+
+def rows() -> list[Row]:
+    items = [{"id": f"{n}", "n": n, "room": n % 10} for n in range(20)]
+    return [Row(each["id"], json.dumps(each).encode(), 1, n, 1) for n, each in enumerate(items)]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("collections", "views"), [(50, 10), (5, 100)])
+def test_views_that_begin_are_shown_by_turns(collections: int, views: int) -> None:
+    server, work = asked_of_loaded(collections, views)
+    assert max(work) < LONG_TURN
+    assert len(work) > 20
+    assert server.census().subscriptions == collections * (1 + views)
+
+
+def test_a_reader_of_many_views_that_has_drained_is_shown_them_by_turns() -> None:
+    server, _ = asked_of_loaded(20, 20)
+    server.connection_blocked(0, 0.0)
+    for n in range(20):
+        update = Update(insert={"new": b'{"id":"new","n":99,"room":1}'})
+        [commit] = server.put(f"/a/items/{n}", update, 0.0)
+        assert isinstance(commit, Commit)
+        server.commit_succeeded(commit.ticket, CommitResult("e", [Committed(2)]), 0.0)
+    with counting() as meter:
+        effects = [*server.connection_drained(0, 0.0)]
+        work = [meter.take()]
+        while server.next_wakeup() == 0.0:
+            effects += server.wake(0.0)
+            work.append(meter.take())
+    assert max(work) < LONG_TURN
+    assert len(work) > 10
+    assert sum(b'"id":"new"' in bytes(e.message) for e in effects if isinstance(e, Send)) == 40
