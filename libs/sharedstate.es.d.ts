@@ -791,8 +791,8 @@ declare class SharedStateClient extends SharedStateClient$1 {
      * @param {string} path `/app/service/collection`
      * @param {FilterOptions & Until} [options] a filter; a signal that releases the handle
      * @returns {[Handle, Dataset<T>]} handle for `release`, and the dataset
-     * @throws {SharedStateError} `bad_path` unless the path names a collection; `bad_message` if there is something undefined
-     *   in the filter; as `connect`
+     * @throws {SharedStateError} `bad_path` unless the path names a collection; `bad_option` for an unknown option;
+     *   `bad_message` if there is something undefined in the filter; as `connect`
      */
     acquire<T extends {
         id: string;

@@ -3092,6 +3092,12 @@ var Dataset2 = class extends Dataset {
     if (over) this.#ended.abort();
   }
 };
+var PART = ["where", "last", "fields", "signal"];
+var READ = [...PART, "before", "after", "limit"];
+function unknown_option(options, known) {
+  const name = Object.keys(options ?? {}).find((each) => !known.includes(each));
+  return name === void 0 ? void 0 : new SharedStateError("bad_option", `${name}: unknown option`);
+}
 var SharedStateClient2 = class extends SharedStateClient {
   /** @type {WeakMap<object, Map<string, SharedObject<any>>>} by dataset and id */
   #objects = /* @__PURE__ */ new WeakMap();
@@ -3124,14 +3130,36 @@ var SharedStateClient2 = class extends SharedStateClient {
    * @param {string} path `/app/service/collection`
    * @param {FilterOptions & Until} [options] a filter; a signal that releases the handle
    * @returns {[Handle, Dataset<T>]} handle for `release`, and the dataset
-   * @throws {SharedStateError} `bad_path` unless the path names a collection; `bad_message` if there is something undefined
-   *   in the filter; as `connect`
+   * @throws {SharedStateError} `bad_path` unless the path names a collection; `bad_option` for an unknown option;
+   *   `bad_message` if there is something undefined in the filter; as `connect`
    */
   acquire(path, options) {
+    const fault2 = unknown_option(options, PART);
+    if (fault2) throw fault2;
     return (
       /** @type {[Handle, Dataset<T>]} */
       super.acquire(path, options)
     );
+  }
+  /**
+   * @override
+   * @template [R=unknown]
+   * @param {Parameters<CoreClient["get"]>} args
+   * @returns {Promise<R>} Rejects also with `bad_option`, for an unknown option.
+   */
+  get(...args) {
+    const fault2 = unknown_option(args[1], READ);
+    return fault2 ? Promise.reject(fault2) : super.get(...args);
+  }
+  /**
+   * @override
+   * @template {{id: string}} [T=Item]
+   * @param {Parameters<CoreClient["page"]>} args
+   * @returns {Promise<import("../api/client.js").Page<T>>} Rejects also with `bad_option`, for an unknown option.
+   */
+  page(...args) {
+    const fault2 = unknown_option(args[1], READ);
+    return fault2 ? Promise.reject(fault2) : super.page(...args);
   }
   /**
    * Go through a list of names page by page, however long it is: `for await (const names of client.pages(path))`. Names

@@ -107,6 +107,25 @@ export class Dataset extends CoreDataset {
   }
 }
 
+/** Options of a dataset. */
+const PART = ["where", "last", "fields", "signal"];
+/** Options of a read. */
+const READ = [...PART, "before", "after", "limit"];
+
+/**
+ * Without its filter, a misspelt option would ask for the whole collection, in silence.
+ *
+ * @param {object | undefined} options
+ * @param {string[]} known
+ * @returns {SharedStateError | undefined}
+ */
+function unknown_option(options, known) {
+  const name = Object.keys(options ?? {}).find((each) => !known.includes(each));
+  return name === undefined
+    ? undefined
+    : new SharedStateError("bad_option", `${name}: unknown option`);
+}
+
 /**
  * A connection to a SharedState server and the datasets that it keeps in sync. It reconnects by itself until it is
  * closed.
@@ -143,11 +162,35 @@ export class SharedStateClient extends CoreClient {
    * @param {string} path `/app/service/collection`
    * @param {FilterOptions & Until} [options] a filter; a signal that releases the handle
    * @returns {[Handle, Dataset<T>]} handle for `release`, and the dataset
-   * @throws {SharedStateError} `bad_path` unless the path names a collection; `bad_message` if there is something undefined
-   *   in the filter; as `connect`
+   * @throws {SharedStateError} `bad_path` unless the path names a collection; `bad_option` for an unknown option;
+   *   `bad_message` if there is something undefined in the filter; as `connect`
    */
   acquire(path, options) {
+    const fault = unknown_option(options, PART);
+    if (fault) throw fault;
     return /** @type {[Handle, Dataset<T>]} */ (super.acquire(path, options));
+  }
+
+  /**
+   * @override
+   * @template [R=unknown]
+   * @param {Parameters<CoreClient["get"]>} args
+   * @returns {Promise<R>} Rejects also with `bad_option`, for an unknown option.
+   */
+  get(...args) {
+    const fault = unknown_option(args[1], READ);
+    return fault ? Promise.reject(fault) : super.get(...args);
+  }
+
+  /**
+   * @override
+   * @template {{id: string}} [T=Item]
+   * @param {Parameters<CoreClient["page"]>} args
+   * @returns {Promise<import("../api/client.js").Page<T>>} Rejects also with `bad_option`, for an unknown option.
+   */
+  page(...args) {
+    const fault = unknown_option(args[1], READ);
+    return fault ? Promise.reject(fault) : super.page(...args);
   }
 
   /**

@@ -33,6 +33,16 @@ function synced(/** @type {any} */ options = { where: { room: "r3" } }) {
 }
 
 describe("views", () => {
+  test("a misspelt option is refused: it would ask for the whole collection", async () => {
+    const { client } = make();
+    const wrong = /** @type {any} */ ({ wher: { room: "r3" } });
+    const refused = { code: "bad_option", message: /wher: unknown option/ };
+    assert.throws(() => client.acquire(C, wrong), refused);
+    await assert.rejects(client.get(C, wrong), refused);
+    await assert.rejects(client.page(C, wrong), refused);
+    assert.equal(FakeWebSocket.made.length, 0);
+  });
+
   test("equal filters are one dataset, others are others, and the collection is one more", () => {
     const { client } = make();
     const where = { room: "r3", n: { gt: 1, lt: 5 }, and: [{ x: 1 }, { y: 2 }] };
