@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from sharedstate_core.errors import RequestError
 from sharedstate_core.rules.entry import Denied
+from sharedstate_core.wire.item_text import decode_item
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +50,7 @@ class ItemPermit:
 
     def update(self, id: str, old: bytes, new: bytes, now: float) -> bytes:
         """Return the text of an item that is to be replaced, as it is to be stored."""
-        time, stored = self._time(now), _stored(old)
+        time, stored = self._time(now), decode_item(old)
         text, item = self._stamped(id, new, stored, time)
         self._check("update", id, self._grant.check_update(stored, item, time))
         return text
@@ -58,7 +58,7 @@ class ItemPermit:
     def remove(self, id: str, old: bytes | None, now: float) -> None:
         """Check that an item may be removed; one that is not there may be, unless nobody may remove anything."""
         if old is not None or not self._looks_at_removed:
-            item = {} if old is None else _stored(old)
+            item = {} if old is None else decode_item(old)
             self._check("remove", id, self._grant.check_remove(item, self._time(now)))
 
     def _stamped(
@@ -89,12 +89,3 @@ class ItemPermit:
         if time is None:
             raise RequestError("unavailable", "this server's clock is not set")
         return time
-
-
-def _stored(text: bytes) -> dict[str, Any]:
-    """Decode an item that was stored without rules, perhaps: its numbers may be of any size."""
-    try:
-        return _decode(text)
-    except msgspec.DecodeError:
-        item: dict[str, Any] = json.loads(text, parse_int=float)
-        return item
