@@ -10,11 +10,11 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.growth.scene import PATH, Scene, subscribe
+from benchmarks.growth.scene import PATH, Scene, request, subscribe
 from benchmarks.measure import Result, measure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     Sub = Mapping[str, object]
 
@@ -23,7 +23,12 @@ MANY_ITEMS: Final = 100_000
 OWNERS: Final = 10_000
 """Of the many items, each has ten."""
 
-BATCH: Final = 1_000
+FIRST: Final = range(1)
+NEWEST: Final = range(ITEMS - 1, ITEMS)
+ALL: Final = range(ITEMS)
+"""Which items an update sets."""
+
+LAST: Final = 50
 READERS: Final = 1_000
 SIZE: Final = 150
 TIMES: Final = 30
@@ -54,7 +59,7 @@ def looked_up() -> Iterator[Result]:
             f"an update, {count} filters that ask for a value each",
             "update",
             1,
-            _updates({"where": {"owner": f"u{number}"}} for number in range(count)),
+            _updates([{"where": {"owner": f"u{number}"}} for number in range(count)], FIRST),
         )
         for count in (1, 100, 10_000)
     )
@@ -67,9 +72,9 @@ def asked_one_by_one() -> Iterator[Result]:
             f"an update, {count} filters that ask for no value",
             "update",
             1,
-            _updates({"where": {"n": {"gt": ITEMS + number}}} for number in range(count)),
+            _updates([{"where": {"n": {"gt": ITEMS + number}}} for number in range(count)], FIRST),
         )
-        for count in (1, 10, 50, 200)
+        for count in (10, 50, 200)
     )
 
 
@@ -78,13 +83,14 @@ def beside_the_whole() -> Iterator[Result]:
     subs: dict[str, Sub] = {
         "one reader of the whole": {},
         "one of a filter that holds for all": EVERYTHING,
-        "one of the last 50": {"last": 50},
+        f"one of the last {LAST}": {"last": LAST},
     }
     yield from _against_first(
-        measure(f"an update, {name}", "update", 1, _updates([sub])) for name, sub in subs.items()
+        measure(f"an update, {name}", "update", 1, _updates([sub], NEWEST))
+        for name, sub in subs.items()
     )
     yield from _against_first(
-        measure(f"an update of {BATCH} items, {name}", "item", BATCH, _updates([sub], BATCH))
+        measure(f"an update of {ITEMS} items, {name}", "item", ITEMS, _updates([sub], ALL))
         for name, sub in subs.items()
     )
 
@@ -93,7 +99,10 @@ def shared() -> Iterator[Result]:
     """An update told to many readers of the same view."""
     yield from _against_first(
         measure(
-            f"an update, {count} readers of one filter", "update", 1, _updates([EVERYTHING] * count)
+            f"an update, {count} readers of one filter",
+            "update",
+            1,
+            _updates([EVERYTHING] * count, NEWEST),
         )
         for count in (1, READERS)
     )
@@ -131,14 +140,15 @@ def _against_first(results: Iterable[Result]) -> Iterator[Result]:
         first = first or result
 
 
-def _updates(subs: Iterable[Sub], items: int = 1) -> Callable[[], object]:
-    """Return what updates a collection with a reader for each of these subscriptions."""
+def _updates(subs: Sequence[Sub], items: range) -> Callable[[], object]:
+    """Return what updates all these items of a collection that has a reader for each of these subscriptions."""
     scene = Scene(ITEMS, SIZE, text)
     writer = scene.connect()
     for sub in subs:
         scene.say(scene.connect(), subscribe([PATH], options=sub))
-    texts = itertools.cycle(scene.next_update(items) for _ in range(1 if items > 1 else 100))
-    return lambda: scene.say(writer, next(texts))
+    insert = ",".join(text(number, SIZE) for number in items)
+    update = request("PUT", PATH, f'{{"insert":[{insert}]}}')
+    return lambda: scene.say(writer, update)
 
 
 def _turns(scene: Scene, do: Callable[[], object]) -> tuple[float, float]:

@@ -217,12 +217,16 @@ class Views:
         most = max(self._kept, KEPT_AT_ONCE // (len(self) or 1))
         for id, old in before.texts.items():
             change = Change(id, old, replica, most)
-            if turn.is_over(change.work):
+            asked, work = self._asked(change), change.work
+            if len(asked) <= ASKED_AT_ONCE:
+                work += _ask(asked, change, touched)
+            else:
+                views = list(asked)
+                for start in range(0, len(views), ASKED_AT_ONCE):
+                    if turn.is_over(_ask(views[start : start + ASKED_AT_ONCE], change, touched)):
+                        yield
+            if turn.is_over(work):
                 yield
-            views = list(self._asked(change))
-            for start in range(0, len(views), ASKED_AT_ONCE):
-                if turn.is_over(_ask(views[start : start + ASKED_AT_ONCE], change, touched)):
-                    yield
 
     def _asked(self, change: Change) -> Collection[View]:
         """Return the views that have to be asked about a change, after the index has taken it in."""
