@@ -268,6 +268,8 @@ class View:
         if not self._knows(since):
             return self.definition.weight > 1 or not self._content.extent(limits).covers(since)
         left, size = limits.turn_items, TURN_BYTES
+        if len(self._changed) + len(self._left) <= left and self._content.bytes <= size:
+            return False
         for those in (self._changed, self._left):
             for id, version in reversed(those.items()):
                 if version <= since:
