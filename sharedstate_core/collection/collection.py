@@ -265,7 +265,9 @@ class Collection(LongWork[C]):
 
     def _close_views(self, now: float) -> None:
         due = None if self._views is None else self._close_unused(self._views, now)
-        if due is not None and due != self._closing_at:
+        if due is not None and due <= now:
+            self._host.take_turns(self)
+        elif due is not None and due != self._closing_at:
             self._closing_at = due
             self._host.set_deadline(self, "views", due)
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sharedstate_core import Limits, Update
+from sharedstate_core.collection.viewing import CLOSED_AT_ONCE
 from sharedstate_core.testing import MemoryStore, World, check_copies
-from tests.support.work import LONG_TURN, Work, counting
+from tests.support.work import LONG_TURN, Work, counting, work_of
 
 from .scenes import PATH, P, hear, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from sharedstate_core.views.views import Views
 
 LIMITS = Limits(message_bytes=64 * 1024 * 1024)
 MANY_TESTS = {"or": [{f"m{n}": {"gt": n}} for n in range(60)]}
@@ -132,3 +136,47 @@ def test_a_member_that_is_a_long_list_takes_little_of_the_index() -> None:
     check_copies(world)
     copies = world.clients[1].copies
     assert [[*copies[P, view].state] for view in ("v0", "v1")] == [["long"], ["short"]]
+
+
+def views_of(world: World) -> Views:
+    collection = world.server._registry.get(PATH)
+    assert collection is not None
+    assert collection.views is not None
+    return collection.views
+
+
+def with_many_views(count: int) -> World:
+    world = world_of([{"id": "a", "room": 1}])
+    asks(world, *({"where": {"room": n}} for n in range(count)))()
+    world.settle()
+    return world
+
+
+def test_an_author_with_many_views_is_brought_to_its_update_by_turns() -> None:
+    world = with_many_views(900)
+    asked = world.clients[1].put(P, insert=[{"id": "a", "room": 1}])
+    assert longest_turn(world, lambda: say(world, 1)) < LONG_TURN
+    assert asked.ok
+    check_copies(world)
+
+
+def test_views_that_nobody_sees_are_closed_by_turns() -> None:
+    world = with_many_views(900)
+    world.clients[1].put_subs({}, reset=True)
+    world.settle()
+    assert len(views_of(world)) == 900
+    world.now += world.server.limits.linger_seconds
+    counts = [900]
+    while counts[-1]:
+        world.turn()
+        counts.append(len(views_of(world)))
+    assert max(before - after for before, after in pairwise(counts)) == CLOSED_AT_ONCE
+
+
+def test_what_many_views_of_one_connection_take_grows_with_their_number_alone() -> None:
+    few, many = with_many_views(200), with_many_views(800)
+    works = []
+    for world in (few, many):
+        world.clients[1].put_subs({}, reset=True)
+        works.append(work_of(lambda world=world: say(world, 1)))  # type: ignore[misc]
+    assert works[1] < 6 * works[0], works
