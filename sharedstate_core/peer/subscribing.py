@@ -6,7 +6,7 @@ Nothing changes before all of it is decided, but that what is to begin is admitt
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol
 
 from sharedstate_core.effects import C
 from sharedstate_core.errors import Refusal, RequestError
@@ -19,15 +19,11 @@ from sharedstate_core.wire.decode_subscriptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Generator, Iterable
 
     from sharedstate_core.collection.subscription import Subscription
 
     from .subscriptions import Subscriptions
-
-    Admit: TypeAlias = (
-        "Callable[[CollectionPath, Subscribe, Subscription[C] | None], Subscription[C]]"
-    )
 
 MAX_SPELLINGS: Final = 4
 """Spellings of one collection's path that a connection may subscribe to: each gets its own messages."""
@@ -69,7 +65,7 @@ def resolve_subscriptions(
     before: Subscriptions[C],
     changes: SubscriptionChanges,
     most: int,
-    admit: Admit[C],
+    admission: Admits[C],
     admitted: list[Subscription[C]],
     turn: int,
 ) -> Generator[None, None, Decision[C]]:
@@ -79,8 +75,7 @@ def resolve_subscriptions(
         before: the present subscriptions, which do not change meanwhile.
         changes: what the peer asks for; each subscription is decided independently.
         most: number of subscriptions that a connection may have.
-        admit: returns what is to begin, or raises RequestError; it is given the collection, what is asked for, and
-            the subscription whose place it takes, if there is one.
+        admission: decides what may begin.
         admitted: receives what is to begin.
         turn: subscriptions to whole collections that are decided in one turn; fewer with filters.
     """
@@ -107,24 +102,45 @@ def resolve_subscriptions(
             if left <= 0:
                 yield
                 left, takes_turns = turn, True
-            left -= len(sub) // EFFORT_BYTES
+            admission.effort = 1 + len(sub) // EFFORT_BYTES
             try:
                 there = known.get(name)
-                listed[name] = decided = _decide(Subscribe(name, sub), there, spellings, admit)
+                listed[name] = decided = _decide(Subscribe(name, sub), there, spellings, admission)
+                if decided is not there:
+                    admitted.append(decided)
             except RequestError as error:
                 refused[name] = Refusal.of(error)
-                left -= 1
-                continue
-            if decided is there:
-                left -= 1
-            else:
-                admitted.append(decided)
-                left -= decided.effort
+            left -= admission.effort
     dropped.update((name, None) for name in refused if name in known)
     gone = [each for name, each in leaving.items() if listed.get(name) is not each]
     if takes_turns:
         yield  # what follows is a turn's work, too
     return Decision(dropped, listed, admitted, refused, gone)
+
+
+class Admits(Protocol[C]):
+    """Decides what may begin.
+
+    Attributes:
+        effort: to it is added what it takes to decide, whatever comes of it; see `Subscription.effort`.
+    """
+
+    effort: int
+
+    def admit(
+        self, path: CollectionPath, wanted: Subscribe, known: Subscription[C] | None
+    ) -> Subscription[C]:
+        """Return a subscription that may begin.
+
+        Args:
+            path: that of the collection.
+            wanted: what the peer asks for.
+            known: the subscription whose place it takes; None if it is new.
+
+        Raises:
+            RequestError: it may not.
+        """
+        ...
 
 
 class _Spellings(Generic[C]):
@@ -152,11 +168,14 @@ class _Spellings(Generic[C]):
 
 
 def _decide(
-    wanted: Subscribe, known: Subscription[C] | None, spellings: _Spellings[C], admit: Admit[C]
+    wanted: Subscribe,
+    known: Subscription[C] | None,
+    spellings: _Spellings[C],
+    admission: Admits[C],
 ) -> Subscription[C]:
     path, view = wanted.name
     collection = parse_collection_path(path) if known is None else known.collection.path
     spellings.add(collection, view)
     if known is not None and known.sub == wanted.sub:
         return known
-    return admit(collection, wanted, known)
+    return admission.admit(collection, wanted, known)

@@ -18,28 +18,29 @@ if TYPE_CHECKING:
 
 
 class Admission(Generic[C]):
-    """Admits subscriptions, one after another.
+    """Admits the subscriptions of one connection, one after another.
 
     Args:
+        session: whose they are.
         registry: holds the collections and the limits.
         rights: what the user of a connection may see.
+
+    Attributes:
+        effort: what it has taken to decide; see `Admits`.
     """
 
-    def __init__(self, registry: Registry[C], rights: Rights[C]) -> None:
+    def __init__(self, session: Session[C], registry: Registry[C], rights: Rights[C]) -> None:
+        self.effort = 0
+        self._session = session
         self._registry = registry
         self._rights = rights
 
     def admit(
-        self,
-        session: Session[C],
-        path: CollectionPath,
-        wanted: Subscribe,
-        known: Subscription[C] | None,
+        self, path: CollectionPath, wanted: Subscribe, known: Subscription[C] | None
     ) -> Subscription[C]:
         """Return a subscription that may begin; it counts from now on, until `give_back`.
 
         Args:
-            session: whose it is.
             path: that of the collection.
             wanted: what the peer asks for.
             known: the subscription whose place it takes; None if it is new.
@@ -47,7 +48,7 @@ class Admission(Generic[C]):
         Raises:
             RequestError: it may not.
         """
-        registry, rights = self._registry, self._rights
+        session, registry, rights = self._session, self._registry, self._rights
         name, sub = wanted
         if known is None:
             if rights.are_limited:
@@ -55,6 +56,7 @@ class Admission(Generic[C]):
             registry.check_use(path)
         options = decode_subscription(sub, registry.limits)
         definition = rights.definition(session, path, options.wanted)
+        self.effort += 0 if definition is None else definition.effort
         more = subscription_size(name.path, sub, definition) - (0 if known is None else known.size)
         if more > 0:
             registry.check_room(path, more)

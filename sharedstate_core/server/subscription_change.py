@@ -11,7 +11,6 @@ The rules:
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, TypeAlias
 
 from sharedstate_core.collection.author import abandon
@@ -72,7 +71,7 @@ class SubscriptionChange(Generic[C]):
         self._registry = registry
         self._rights = rights
         self._limits = limits
-        self._admission = Admission(registry, rights)
+        self._admission = Admission(session, registry, rights)
         self._admitted: list[Subscription[C]] = []
         self._decide()
 
@@ -87,7 +86,7 @@ class SubscriptionChange(Generic[C]):
             session.subscriptions,
             self._changes,
             limits.current.subscriptions,
-            partial(self._admission.admit, session),
+            self._admission,
             self._admitted,
             turn,
         )

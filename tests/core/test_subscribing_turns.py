@@ -433,6 +433,15 @@ def test_no_turn_is_long(
     assert server.census().subscriptions == number
 
 
+def test_what_is_refused_in_the_end_takes_turns_too() -> None:
+    server: Server[int] = Server(["items"], Limits(views=1))
+    server.connection_opened(0)
+    work = turns_of(server, [["/a/items/c", worst_filter(n)] for n in range(20)])
+    assert server.census().subscriptions == 1
+    assert max(work) < LONG_TURN
+    assert len(work) > 10
+
+
 def turns_of(server: Server[int], insert: list[Any], most: int = 1_000) -> list[Work]:
     """The work of each turn in which all subscriptions are replaced; `most` of them are counted."""
     arg = {"insert": insert, "reset": True}
