@@ -93,13 +93,13 @@ class Views:
             return
         limits = self._limits.current
         if len(self) - len(self.unused) >= limits.views:
-            text = f"at most {limits.views} different views of a collection"
+            text = f"at most {limits.views} different filters of a collection (limits.views)"
             raise RequestError("too_many", text)
         is_scanned = not self._by_item.takes(definition.index_keys)
         if is_scanned and self._scanned_and_seen() >= limits.scanned_views:
-            text = f"at most {limits.scanned_views} different views of a collection whose filters ask for no value"
-            more = f"or for values of more than {MAX_MEMBERS} members in all"
-            raise RequestError("too_many", f"{text}, {more}")
+            most = f"at most {limits.scanned_views} different filters (limits.scanned_views)"
+            which = f"that ask for no value by eq, in or has, of {MAX_MEMBERS} members in all"
+            raise RequestError("too_many", f"{most} {which}")
 
     def _scanned_and_seen(self) -> int:
         scanned = self._by_item.scanned
