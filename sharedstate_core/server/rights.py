@@ -25,7 +25,7 @@ from sharedstate_core.effects import C, Effects
 from sharedstate_core.errors import RequestError
 from sharedstate_core.expressions.printer import key_of
 from sharedstate_core.expressions.specialiser import can_hold
-from sharedstate_core.expressions.tree import Literal
+from sharedstate_core.expressions.tree import Literal, size_and_depth
 from sharedstate_core.filters.wanted import ALL, EVERYTHING, Wanted
 from sharedstate_core.paths import CollectionPath
 from sharedstate_core.views.definition import Definition, definition_of
@@ -52,6 +52,9 @@ if TYPE_CHECKING:
 KEPT: Final = 10_000
 """Users and collections for which is kept what the rules say of them."""
 
+KEPT_NODES: Final = 1_000_000
+"""Nodes of all expressions that are kept for them: each takes some 150 bytes."""
+
 EFFORT_BYTES: Final = 2_000
 """Bytes of a user's claims that a rule looks through, at the most, in the time of a subscription without rules."""
 
@@ -70,6 +73,7 @@ class _Known:
     ) -> None:
         self.readable = NOTHING if match is None else match.readable(user)
         self.may_read = can_hold(self.readable)
+        self.nodes = size_and_depth(self.readable)[0]
         self._match = match
         self._permit = permit
 
@@ -143,6 +147,7 @@ class Rights(Generic[C]):
         self.are_limited = access is not None and access.limits_anybody
         self._rules = None if access is None else access.rules
         self._known: OrderedDict[_Key, _Known] = OrderedDict()
+        self._nodes = 0
 
     def change(self, access: Access | None) -> None:
         """Put something else in force: from now on no connection is shown anything before it has been examined."""
@@ -263,8 +268,10 @@ class Rights(Generic[C]):
             permit = partial(self._permit, identity, session.id)
             known = _Known(self._rules.entry(path), identity.user, permit)
             self._known[key] = known
-            if len(self._known) > KEPT:
-                self._known.popitem(last=False)
+            self._nodes += known.nodes
+            while len(self._known) > KEPT or self._nodes > max(KEPT_NODES, known.nodes):
+                _, oldest = self._known.popitem(last=False)
+                self._nodes -= oldest.nodes
         return known
 
     def _permit(self, identity: Identity, session: str | None, match: Match) -> Permit | None:

@@ -360,3 +360,17 @@ def test_what_is_kept_of_the_rules_is_bounded(monkeypatch: pytest.MonkeyPatch) -
     for n in range(20):
         ask(world, "GET", f"/open/items/c{n}")
     assert len(world.server._dispatcher.rights._known) == 3
+
+
+def test_what_is_kept_of_rules_that_look_at_items_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is left of a rule for a user may be as large as the user's claims."""
+    monkeypatch.setattr("sharedstate_core.server.rights.KEPT_NODES", 1_000)
+    rules = [{"path": "/a/items/*", "read": "item.list in user.lists", "write": True}]
+    world = ruled({"id": "ann", "lists": [f"l{n}" for n in range(300)]}, rules=rules)
+    for n in range(20):
+        ask(world, "GET", f"/a/items/c{n}")
+    rights = world.server._dispatcher.rights
+    assert len(rights._known) == 3
+    assert rights._nodes == sum(known.nodes for known in rights._known.values())
