@@ -75,14 +75,14 @@ class Copy:
         state: item texts by id, in order.
         places: where items stand in the order of the collection, by id; empty if that is not told.
         scope: what the server calls that which the client may see of it; None if it has no name.
-        sub: what was asked for, of which this is shown.
+        sub: what was asked for, of which this is shown; it is not compared.
     """
 
     cursor: Cursor | None = None
     state: Mapping[str, bytes] = field(default_factory=dict)
     places: dict[str, tuple[int, int]] = field(default_factory=dict)
     scope: str | None = None
-    sub: Mapping[str, Any] = field(default_factory=dict)
+    sub: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def apply(self, update: Update, at: Mapping[str, tuple[int, int]] | None) -> None:
         """Apply an update; with places, items stand in their order."""
