@@ -1,16 +1,11 @@
 """Views: parts of a collection, by what a client asks for. A server tells in its session which of it it knows."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from sharedstate_core.arguments import check_number, check_text, expect, found
 
 from .canonical import canonical, short_name
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
 
 At: TypeAlias = tuple[int, int]
 """Where an item stands in the order of its collection: when it was created, and as which of those then."""

@@ -31,14 +31,13 @@ class Change:
     Attributes:
         id: its id.
         entry: what there is now; None if it is gone.
-        item: its members; None if it is gone.
         version: that of the collection.
         most: ids that a view remembers until this change has been told.
         work: what it is to read it, before and now.
         more: what it is to ask about it, in addition to what that takes with a short one.
     """
 
-    __slots__ = ("_before", "_old", "entry", "id", "item", "more", "most", "version", "work")
+    __slots__ = ("_before", "_item", "_old", "entry", "id", "more", "most", "version", "work")
 
     def __init__(self, id: str, old: bytes | None, replica: Replica, most: int) -> None:
         self.id = id
@@ -48,12 +47,23 @@ class Change:
         self._before: dict[str, Any] | None = None
         size = 0 if old is None else len(old)
         self.entry = entry = replica.entry(id)
-        self.item: dict[str, Any] | None = None
+        self._item: dict[str, Any] | None = None
         if entry is not None:
-            self.item = decode_item(entry.text)
             size += len(entry.text)
         self.work = TESTS_OF_A_READ + size // BYTES_OF_A_TEST
         self.more = size // SEARCHED_BYTES
+
+    @property
+    def was_there(self) -> bool:
+        """Whether it was there before."""
+        return self._old is not None
+
+    @property
+    def item(self) -> dict[str, Any] | None:
+        """The members that it has, read when somebody needs them; None if it is gone."""
+        if self._item is None and self.entry is not None:
+            self._item = decode_item(self.entry.text)
+        return self._item
 
     @property
     def before(self) -> dict[str, Any] | None:

@@ -64,6 +64,7 @@ class Definition:
         fields: see `Wanted`.
         key: the same for all that show the same; it contains the expression in its canonical form.
         index_keys: one of them holds for every item of which the expression is true; None if none are known.
+        shows_all: whether the expression is true of every item.
         size: approximate memory that it takes, in bytes, with a view that shows it, without what this remembers.
         weight: how long it takes to evaluate the expression, 1 if that is nothing much; once it is compiled.
     """
@@ -77,6 +78,7 @@ class Definition:
         "is_open",
         "key",
         "last",
+        "shows_all",
         "size",
         "weight",
     )
@@ -90,6 +92,7 @@ class Definition:
         self.key = f"{key_of(tree)} {others}"
         self.size = DEFINITION_BYTES + NODE_BYTES * len(nodes_of(tree)) + 2 * len(self.key)
         self.index_keys: tuple[IndexKey, ...] | None = keys_of(tree)
+        self.shows_all = tree == ALL
         self._tree = tree
         self._program: Program | None = None
         self.weight = 1

@@ -367,10 +367,11 @@ class View:
         return found
 
     def _holds(self, entry: Entry) -> bool:
-        before = self.definition.before
+        definition = self.definition
+        before = definition.before
         if before is not None and (entry.created, entry.place) >= before:
             return False
-        return self.definition.holds(decode_item(entry.text))
+        return definition.shows_all or definition.holds(decode_item(entry.text))
 
     def _find(self, size: int) -> Generator[None, None, list[Entry]]:
         """Find, by portions, all items that are shown, in any order."""

@@ -252,16 +252,21 @@ class Views:
 
 def _ask(views: Iterable[View], change: Change, touched: dict[View, None]) -> int:
     """Let views take in a change, those that showed it or do now, and return how much that was."""
-    item, work = change.item, 0
+    work = 0
     for view in views:
         definition = view.definition
         work += definition.weight + change.more
         if definition.last is not None:
             work += definition.last // 50
-        shown = change.entry if item is not None and definition.holds(item) else None
+        shown = change.entry
+        if shown is not None and not definition.shows_all:
+            item = change.item
+            shown = shown if item is not None and definition.holds(item) else None
         if shown is None or definition.fields is not None:  # what there was matters
-            before = change.before
-            was = before is not None and definition.holds(before)
+            was = change.was_there
+            if was and not definition.shows_all:
+                before = change.before
+                was = before is not None and definition.holds(before)
             work += definition.weight
             if was == (shown is not None) and (
                 not was or change.looks_the_same(definition, view.cursor.version)

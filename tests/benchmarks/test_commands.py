@@ -189,7 +189,7 @@ def test_list_names_every_suite_and_who_is_missing(
 def test_a_suite_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         command.main(["cores"])
-    assert "no suite 'cores'; there are: core, fanout" in capsys.readouterr().err
+    assert "no suite 'cores'; there are: core, views" in capsys.readouterr().err
 
 
 def test_peers_without_peers(
