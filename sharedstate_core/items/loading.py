@@ -76,6 +76,7 @@ def load(
         replica.touch(entries)
         if is_large:
             yield
+    replica.leaps.add(replica.version, loaded.version)
     replica.move_to(loaded.version)
     return replica
 

@@ -25,6 +25,7 @@ from sharedstate_core.large_dict import MANY, LargeDict
 from sharedstate_core.storage import Cursor
 
 from .entry import Before, Entry, insertion, text_of
+from .leaps import Leaps
 from .recent import Recent
 from .runs import Runs
 from .source import TURN_BYTES, Changes
@@ -55,6 +56,7 @@ class Replica:
         tombstones: the removed ids it remembers, with the version that removed each, newest last.
         bytes: total length of all items' texts.
         before: collects what was there before, as long as somebody wants to know; None if nobody does.
+        leaps: the versions that it has passed over.
     """
 
     def __init__(self, head: Loaded, leftovers: Leftovers | None = None, expected: int = 0) -> None:
@@ -69,6 +71,7 @@ class Replica:
         self._newest: Entry | None = None
         self.tombstones: OrderedDict[str, int] = OrderedDict()
         self.before: Before | None = None
+        self.leaps = Leaps()
 
     def __len__(self) -> int:
         return len(self._items)

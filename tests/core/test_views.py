@@ -94,8 +94,8 @@ def test_what_a_view_remembers_is_bounded() -> None:
     for n in range(300):
         put(world, insert=[{"id": f"{n}", "room": 0}], remove=[f"{n - 5}"])
     (view,) = views(world)._views.values()
-    assert len(view._changed) + len(view._left) <= 100
-    assert view.since > 200
+    assert len(view._remembered) <= 100
+    assert view._remembered.since > 200
 
 
 def test_who_comes_back_from_before_that_is_told_all_the_same() -> None:

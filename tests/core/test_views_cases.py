@@ -222,3 +222,19 @@ def test_whoever_sees_something_else_is_not_taken_back_either() -> None:
     ]
     limits = Limits(turn_items=1000, tombstones=0, part_bytes=20, linger_seconds=10.0)
     play(ViewWorld(limits, has_rules=True, tombstones=0), steps)
+
+
+def test_what_came_and_went_in_one_load_is_gone_for_who_has_seen_it_elsewhere() -> None:
+    """A version that was passed over is no version to go on from."""
+    steps: list[Any] = [
+        ("block", 0),
+        ("subscribe", 1, "w", Shape(2)),
+        ("turn", 40.0),
+        ("connect", 0, 1),
+        ("subscribe", 0, "", Shape(2)),
+        ("put", 0, insert(("c", 0))),
+        ("settle",),
+        ("put", 1, insert(("a", 0), remove="c")),
+        ("cut", 0),
+    ]
+    play(ViewWorld(Limits(tombstones=0, linger_seconds=10.0), tombstones=2), steps)

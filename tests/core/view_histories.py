@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
 from sharedstate_core import Limits, Update
-from sharedstate_core.views import view, window
+from sharedstate_core.views import finder, window
 
 from .view_model import FILTERS, READS, Shape
 from .view_world import PATH, SERVERS, ViewWorld
@@ -160,7 +160,7 @@ def play(world: ViewWorld, steps: Sequence[Step]) -> None:
 
     Windows remember next to nothing beside what they show.
     """
-    with patch.object(window, "SPARE", 1), patch.object(view, "SPARE", 1):
+    with patch.object(window, "SPARE", 1), patch.object(finder, "SPARE", 1):
         _play(world, steps)
 
 

@@ -219,7 +219,7 @@ def _check_collection(world: World, collection: Collection[Connection]) -> None:
         for view, groups in subscribers._of_views.items():
             for group in groups._by_audience.values():
                 assert group.cursor == view.cursor or is_telling
-                assert view.since <= view.cursor.version <= replica.version
+                assert view._remembered.since <= view.cursor.version <= replica.version
 
 
 def check_empty(server: Server[Connection]) -> None:
