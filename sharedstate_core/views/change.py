@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sharedstate_core.wire.item_text import decode_item
 
 if TYPE_CHECKING:
-    from sharedstate_core.items.replica import Replica
+    from sharedstate_core.items.entry import Entry
 
     from .definition import Definition
 
@@ -25,7 +25,8 @@ class Change:
     Args:
         id: its id.
         old: its text before; None if it was not there.
-        replica: has it as it is now.
+        entry: what there is now; None if it is gone.
+        version: that of the collection.
         most: ids that a view remembers until this change has been told.
 
     Attributes:
@@ -39,17 +40,17 @@ class Change:
 
     __slots__ = ("_before", "_item", "_old", "entry", "id", "more", "most", "version", "work")
 
-    def __init__(self, id: str, old: bytes | None, replica: Replica, most: int) -> None:
+    def __init__(
+        self, id: str, old: bytes | None, entry: Entry | None, version: int, most: int
+    ) -> None:
         self.id = id
-        self.version = replica.version
+        self.entry = entry
+        self.version = version
         self.most = most
         self._old = old
         self._before: dict[str, Any] | None = None
-        size = 0 if old is None else len(old)
-        self.entry = entry = replica.entry(id)
         self._item: dict[str, Any] | None = None
-        if entry is not None:
-            size += len(entry.text)
+        size = (0 if old is None else len(old)) + (0 if entry is None else len(entry.text))
         self.work = TESTS_OF_A_READ + size // BYTES_OF_A_TEST
         self.more = size // SEARCHED_BYTES
 

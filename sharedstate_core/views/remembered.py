@@ -45,9 +45,11 @@ class Remembered:
         into, other = self.changed, self.left
         if not is_shown:
             into, other = other, into
-        other.pop(id, None)
+        if id in other:
+            del other[id]
+        elif id in into:
+            into.move_to_end(id)
         into[id] = version
-        into.move_to_end(id)
 
     def keep(self, most: int, version: int) -> None:
         """Remember no more than so many, but all that this version has changed."""

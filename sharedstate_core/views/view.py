@@ -31,7 +31,7 @@ from .remembered import ID_BYTES, Remembered, newer
 from .window import Window, place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
 
     from sharedstate_core.items.encoded import Encoded
     from sharedstate_core.items.entry import Entry
@@ -121,7 +121,7 @@ class View:
             if entry is not None:
                 remembered.changed[id] = version  # if it is not shown in the end, `settle` says so
                 remembered.changed.move_to_end(id)
-        if len(remembered) > change.most:
+        if len(remembered.changed) + len(remembered.left) > change.most:
             remembered.forget_oldest()
 
     def settle(self, version: int, size: int) -> Generator[None, None, bool]:
@@ -218,7 +218,8 @@ class View:
     def changes_since(self, since: int) -> Changes:
         """Return the net change from version `since`, which it reaches."""
         gone: list[str] = []
-        entries = _run(self._find_changed(since, gone.extend, len(self._content) + 1))
+        find = self._known_changed if self._knows(since) else self._find_changed
+        entries = _run(find(since, gone.extend, len(self._content) + 1))
         entries.sort(key=insertion)
         return self._changes(gone, entries)
 
@@ -237,7 +238,8 @@ class View:
         if since is None:
             found = yield from self._find(size)
         else:
-            found = yield from self._find_changed(since, remove.add_names, size)
+            find = self._known_changed if self._knows(since) else self._find_changed
+            found = yield from find(since, remove.add_names, size)
         runs: Runs[Entry] = Runs(insertion)
         for start in range(0, len(found), size):
             runs.add(found[start : start + size])
@@ -253,26 +255,35 @@ class View:
 
     # --- finding ----------------------------------------------------------------------------------
 
+    def _known_changed(
+        self, since: int, gone: Callable[[list[str]], object], size: int
+    ) -> Generator[None, None, list[Entry]]:
+        """Return, by portions, the items remembered to have changed that are shown; see `_find_changed`."""
+        found: list[Entry] = []
+        entry_of, remembered = self._content.entry, self._remembered
+        left, changed = newer(remembered.left, since), newer(remembered.changed, since)
+        while ids := list(islice(left, size)):
+            gone(ids)
+            yield
+        while ids := list(islice(changed, size)):
+            entries = [entry for entry in map(entry_of, ids) if entry is not None]
+            gone([entry.id for entry in entries if entry.removed > since])
+            found += entries
+            yield
+        return found
+
     def _find_changed(
         self, since: int, gone: Callable[[list[str]], object], size: int
     ) -> Generator[None, None, list[Entry]]:
         """Find, by portions, the items that changed and are shown; `gone` is called with the ids that are not there."""
-        content, is_known = self._content, self._knows(since)
+        content, finder = self._content, self._finder
         found: list[Entry] = []
-        entries: Iterator[Entry]
-        if is_known:
-            gone(list(newer(self._remembered.left, since)))
-            changed = map(content.entry, newer(self._remembered.changed, since))
-            entries = (entry for entry in changed if entry is not None)
-        else:
-            removed = content.removed_since(since)
-            while ids := list(islice(removed, size)):
-                gone(ids)
-                yield
-            entries = content.newest(since)
-        finder = self._finder
-        for portion in portions(entries, size if is_known else finder.evaluated(size)):
-            shown = portion if is_known else [each for each in portion if finder.holds(each)]
+        removed = content.removed_since(since)
+        while ids := list(islice(removed, size)):
+            gone(ids)
+            yield
+        for portion in portions(content.newest(since), finder.evaluated(size)):
+            shown = [each for each in portion if finder.holds(each)]
             found += shown
             hidden = {each.id for each in portion}.difference(each.id for each in shown)
             gone([each.id for each in portion if each.id in hidden or each.removed > since])

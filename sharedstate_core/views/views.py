@@ -215,9 +215,15 @@ class Views:
     ) -> Generator[None, None, None]:
         """Let the views take in what has changed."""
         most = max(self._kept, KEPT_AT_ONCE // (len(self) or 1))
+        index, by_item, scanned = self._index, self._by_item, self._by_item.scanned
+        asked: Collection[View]
         for id, old in before.texts.items():
-            change = Change(id, old, replica, most)
-            asked, work = self._asked(change), change.work
+            change = Change(id, old, replica.entry(id), replica.version, most)
+            if index.is_used:
+                index.move(id, change.before, change.item)
+            looks_up = by_item.looks_up
+            asked = by_item.candidates((change.before, change.item)) if looks_up else scanned
+            work = change.work
             if len(asked) <= ASKED_AT_ONCE:
                 work += _ask(asked, change, touched)
             else:
@@ -227,14 +233,6 @@ class Views:
                         yield
             if turn.is_over(work):
                 yield
-
-    def _asked(self, change: Change) -> Collection[View]:
-        """Return the views that have to be asked about a change, after the index has taken it in."""
-        if self._index.is_used:
-            self._index.move(change.id, change.before, change.item)
-        if not self._by_item.looks_up:
-            return self._by_item.scanned
-        return self._by_item.candidates((change.before, change.item))
 
     @property
     def _kept(self) -> int:
