@@ -25,10 +25,18 @@ from .effects import (
     ResumeReading,
     Send,
 )
-from .errors import AuthReason, ErrorCode, LocalProtocolError, RequestError, SharedStateError
+from .errors import (
+    AuthReason,
+    ErrorCode,
+    LocalProtocolError,
+    MismatchError,
+    RequestError,
+    SharedStateError,
+)
 from .limits import Limits
 from .messages import Message, Spliced
 from .names import Paging
+from .patches.patch import Patch
 from .paths import CollectionPath, parse_collection_path
 from .portions import Portions
 from .storage import (
@@ -43,7 +51,7 @@ from .storage import (
     Write,
     condition_holds,
 )
-from .updates import Diff, Update, apply, compose, diff
+from .updates import Diff, Update, apply, compose, diff, resolve
 
 if TYPE_CHECKING:
     from .server.access import Access
@@ -75,8 +83,10 @@ __all__ = [
     "Loaded",
     "LocalProtocolError",
     "Message",
+    "MismatchError",
     "Outcome",
     "Paging",
+    "Patch",
     "PauseReading",
     "Portions",
     "Refused",
@@ -96,6 +106,7 @@ __all__ = [
     "condition_holds",
     "diff",
     "parse_collection_path",
+    "resolve",
 ]
 
 

@@ -55,6 +55,26 @@ class LocalProtocolError(SharedStateError):
     """The embedding program broke the core's rules; the core's state is unchanged."""
 
 
+class MismatchError(SharedStateError):
+    """A patch of an update does not fit the items that there are, so that nothing of the update is done.
+
+    Attributes:
+        code: `mismatch`; `too_large` if what it leads to is too large.
+        message: one readable sentence, without a final full stop.
+        place: where in the update, such as `patch[2].inc.votes`.
+        id: the item.
+    """
+
+    def __init__(
+        self, code: Literal["mismatch", "too_large"], problem: str, place: str, id: str
+    ) -> None:
+        self.code: Literal["mismatch", "too_large"] = code
+        self.message = f"{place}: {problem}"
+        super().__init__(self.message)
+        self.place = place
+        self.id = id
+
+
 class RequestError(SharedStateError):
     """A request cannot be carried out; it is answered with `ok: false`.
 
@@ -63,6 +83,7 @@ class RequestError(SharedStateError):
         message: one readable sentence, without a final full stop.
         reason: of `unauthenticated`, one of `AuthReason`.
         place: of an update, where in it the fault is, such as `insert[3].id`; None if it is not in one place.
+        ids: of `mismatch`, the items that a patch does not fit.
         rule: which rule denies it, such as `rules[0].update`; None for those who may not know.
         retry_after: of `too_many`, seconds after which the same may be asked again; None if that depends on something
             else.
@@ -77,6 +98,7 @@ class RequestError(SharedStateError):
         place: str | None = None,
         rule: str | None = None,
         retry_after: float | None = None,
+        ids: tuple[str, ...] | None = None,
     ) -> None:
         super().__init__(message)
         self.code: ErrorCode = code
@@ -85,6 +107,7 @@ class RequestError(SharedStateError):
         self.place = place
         self.rule = rule
         self.retry_after = retry_after
+        self.ids = ids
 
 
 def bad_update(place: str, problem: str) -> RequestError:
@@ -102,14 +125,17 @@ class Refusal(NamedTuple):
     place: str | None = None
     rule: str | None = None
     retry_after: float | None = None
+    ids: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, error: RequestError) -> Refusal:
         """Return the contents of an error."""
         code, message, reason = error.code, error.message, error.reason
-        return cls(code, message, reason, error.place, error.rule, error.retry_after)
+        return cls(code, message, reason, error.place, error.rule, error.retry_after, error.ids)
 
     def error(self) -> RequestError:
         """Return an error with these contents, which was never raised."""
-        code, message, reason, place, rule, after = self
-        return RequestError(code, message, reason, place=place, rule=rule, retry_after=after)
+        code, message, reason, place, rule, after, ids = self
+        return RequestError(
+            code, message, reason, place=place, rule=rule, retry_after=after, ids=ids
+        )

@@ -26,10 +26,12 @@ from sharedstate_core.expressions.tree import (
 )
 from sharedstate_core.expressions.tree import Literal as Constant
 
-from .members import ITEM, Path, is_scalar
+from .members import ITEM, is_scalar
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
+
+    from sharedstate_core.patches.pointers import Path
 
 Kind: TypeAlias = Literal["equal", "has"]
 

@@ -13,10 +13,12 @@ from sharedstate_core.expressions.tree import Binary, Call, ListOf, Literal, Nod
 from sharedstate_core.expressions.values import kind_of as type_of
 
 from .connectives import EVERYTHING, NOTHING, all_of, any_of, opposite
-from .members import Path, is_scalar, missing, present, value_at
+from .members import is_scalar, missing, present, value_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sharedstate_core.patches.pointers import Path
 
     Test: TypeAlias = Callable[[Path, "Given", bool], Node]
 

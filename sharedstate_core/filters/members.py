@@ -1,12 +1,9 @@
-"""Members of an item: their names in a filter, and the expressions that look at them.
-
-A member is named by its name, or by a JSON Pointer (RFC 6901), which begins with `/` and goes through objects only.
-"""
+"""The expressions that look at members of an item."""
 
 from __future__ import annotations
 
 import re
-from typing import Final, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from sharedstate_core.expressions.parser import NO_MEMBERS
 from sharedstate_core.expressions.tree import (
@@ -22,32 +19,12 @@ from sharedstate_core.expressions.tree import (
     Unary,
 )
 
-Path: TypeAlias = "tuple[str, ...]"
-"""The names of members, each of the one before, the first of the item."""
+if TYPE_CHECKING:
+    from sharedstate_core.patches.pointers import Path
 
 ITEM: Final = Name("item")
 
-MAX_PATH: Final = 8
-"""Maximum number of members of a path: a negated test looks at each of them twice."""
-
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_WRONG: Final = re.compile(r"~(?![01])")
-
-
-def path_of(member: str) -> Path:
-    """Return the path that a name or a pointer stands for.
-
-    Raises:
-        ValueError: it is a pointer that is not valid, or is too long; the text says what was expected.
-    """
-    if not member.startswith("/"):
-        return (member,)
-    if _WRONG.search(member):
-        raise ValueError("expected ~0 or ~1 behind a ~ in a pointer")
-    path = member[1:].split("/", MAX_PATH)
-    if len(path) > MAX_PATH:
-        raise ValueError(f"expected a pointer of at most {MAX_PATH} members")
-    return tuple(name.replace("~1", "/").replace("~0", "~") for name in path)
 
 
 def value_at(path: Path) -> Node:

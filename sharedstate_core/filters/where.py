@@ -7,7 +7,7 @@ The rules:
    therefore carried down to the tests, each of which is written in one of two ways (`item_tests.py`).
 3. What means the same by the order of its parts, or by repeating one, has the same `key_of`.
 4. Whatever the JSON, nothing but `RequestError` is raised, and what is returned is small (`MAX_TERMS`, `MAX_DEPTH`,
-   `MAX_VALUES`, and `MAX_PATH` of `members.py`).
+   `MAX_VALUES`, and `MAX_PATH` of `pointers.py`).
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sharedstate_core.errors import RequestError
+from sharedstate_core.patches.pointers import inside, path_of
 
 from .connectives import all_of, any_of
 from .item_tests import ANY_SCALAR, TESTS, Given, in_order, is_one_of
-from .members import Path, is_scalar, path_of
+from .members import is_scalar
 
 if TYPE_CHECKING:
     from sharedstate_core.expressions.tree import Literal, Node
+    from sharedstate_core.patches.pointers import Path
 
 MAX_TERMS: Final = 64
 """Maximum number of tests and connectives of a filter. A test counts as often as its path has members."""
@@ -33,9 +35,6 @@ MAX_VALUES: Final = 1_000
 """Maximum number of values in all the lists of a filter, those of `in`."""
 
 _KNOWN: Final = f"{', '.join(TESTS)}, in; a member of a member is asked for as in /geo/lat"
-
-_SHOWN: Final = 60
-"""Maximum length of a name in an error."""
 
 
 def parse_where(value: object, place: str) -> Node:
@@ -144,7 +143,5 @@ def _listed(given: Given, what: str) -> list[Given]:
 
 
 def _inside(given: Given, name: object, value: object) -> Given:
-    """Return a member of an object; in the place, a name that is not plain, or long, is quoted, and cut."""
-    text = str(name)
-    is_plain = text.isascii() and text.isidentifier() and len(text) <= _SHOWN
-    return Given(value, f"{given.place}{f'.{text}' if is_plain else f'[{text[:_SHOWN]!r}]'}")
+    """Return a member of an object."""
+    return Given(value, inside(given.place, str(name)))

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Hashable, Iterable, Iterator, Mapping, Sequence
 
     from sharedstate_core.filters.index_keys import IndexKey, Kind
-    from sharedstate_core.filters.members import Path
     from sharedstate_core.items.replica import Replica
+    from sharedstate_core.patches.pointers import Path
 
     Member: TypeAlias = tuple[Kind, Path]
     Item: TypeAlias = Mapping[str, object]

@@ -14,9 +14,9 @@ import pytest
 
 from sharedstate_anyio import parse_config
 from sharedstate_core.expressions.evaluator import Program
-from sharedstate_core.filters.members import MAX_PATH
 from sharedstate_core.filters.where import MAX_DEPTH, MAX_TERMS, MAX_VALUES, parse_where
 from sharedstate_core.limits import Limits
+from sharedstate_core.patches.pointers import MAX_PATH
 from sharedstate_core.views.view_index import MAX_MEMBERS
 from tests.browser.test_browser import SECONDS, run_scenario
 from tests.docs.test_examples import Block, blocks
