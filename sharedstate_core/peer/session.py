@@ -16,29 +16,26 @@ The rules:
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Generic, Protocol
+from typing import TYPE_CHECKING
 
-from sharedstate_core.collection.reader import Deferred, ReaderState, tell_nobody
+from sharedstate_core.collection.reader import Deferred, tell_nobody
 from sharedstate_core.collection.subscription import Subscription
 from sharedstate_core.collection.waiting_requests import REQUEST_BYTES
 from sharedstate_core.decisions.delivery import DELIVERY
-from sharedstate_core.decisions.flow_control import FLOW_CONTROL, Unanswered
 from sharedstate_core.effects import (
     AwaitDrain,
     C,
     Close,
     Effect,
     Effects,
-    PauseReading,
-    ResumeReading,
     Send,
 )
-from sharedstate_core.errors import CLOSE_POLICY, RequestError
+from sharedstate_core.errors import CLOSE_POLICY
 from sharedstate_core.identity import NOBODY
 from sharedstate_core.messages import pieces_of
 
-from .backlog import Backlog, HeldReply
-from .postponed import Postponed
+from .asking import Asking
+from .backlog import HeldReply
 from .subscriptions import Subscriptions
 from .unsent_bytes import LEAST_WINDOW
 
@@ -56,34 +53,15 @@ if TYPE_CHECKING:
     from .unsent_bytes import UnsentBytes
 
 
-class UnderWay(Protocol[C]):
-    """A request that is carried out by turns."""
-
-    def go_on(self, out: Effects[C]) -> None:
-        """Do some more of it; once that was all, call `Session.complete`."""
-        ...
-
-    def abandon(self, out: list[Effect[C]]) -> None:
-        """Give it up, since the connection has ended."""
-        ...
-
-
-class Session(Generic[C]):
-    """The core's side of one connection; a `Reader`.
+class Session(Asking[C]):
+    """The core's side of one connection; a `Reader`, and an author of requests.
 
     Attributes:
-        connection: the transport's handle.
         subscriptions: by path, as spelled.
-        state: whether it can take something now.
         identity: whose connection it is.
         id: the public name of its client's session; None if the client has not given a key.
-        postponed: the requests that wait until it is known whose connection it is, and what that user may see, and an
-            earlier one is carried out; None if none has to.
-        under_way: the request that is carried out by turns.
-        is_proving: whether a proof of whose connection it is is looked into.
         is_of_user: whether there were users when it began.
         is_giving: whether it is being given what it is owed, in this very input: it is ready, but not all has come.
-        is_paused: whether the transport was asked to pause reading.
     """
 
     def __init__(
@@ -96,25 +74,18 @@ class Session(Generic[C]):
         take_turns: Callable[[Session[C]], None],
         take_back: Callable[[Session[C], Subscription[C], Effects[C]], bool],
     ) -> None:
-        self.connection = connection
+        super().__init__(connection, limits)
+        self._take_turns = take_turns
         self.subscriptions: Subscriptions[C] = Subscriptions()
-        self.state: ReaderState = "ready"
         self.identity = NOBODY
         self.id: str | None = None
-        self.postponed: Postponed[C] | None = None
-        self.under_way: UnderWay[C] | None = None
-        self.is_proving = self.is_of_user = False
-        self._limits = limits
+        self.is_of_user = False
         self._counters = counters
         self._unsent = unsent
         self._drains = drains
-        self._take_turns = take_turns
         self._take_back = take_back
         self._awaits_examination = False
         self._examinations = 0  # those that have begun, and not ended
-        self._unanswered = 0
-        self._unanswered_bytes = 0
-        self.is_paused = False
         self._is_full = False  # the transport has not passed on everything
         self._in_line = False  # for room
         self._has_turn = False  # to begin something large, whether there is room or not
@@ -123,80 +94,7 @@ class Session(Generic[C]):
         )
         self.is_giving = False
         self._window = 0
-        self._backlog: Backlog[C] = Backlog()
         unsent.readers += 1
-
-    # --- requests ---------------------------------------------------------------------------------
-
-    def asked(self, size: int, out: list[Effect[C]]) -> None:
-        """Start counting a request as unanswered; `size` is the length of its message."""
-        self._unanswered += 1
-        self._unanswered_bytes += size
-        self._control_flow(out)
-
-    def check_admission(self) -> None:
-        """Refuse a request, already counted, if it exceeds the number that may be unanswered.
-
-        Raises:
-            RequestError: `too_many`.
-        """
-        limit = self._limits.current.unanswered
-        if self._unanswered > limit:
-            raise RequestError("too_many", f"more than {limit} requests wait for an answer")
-
-    def answer(self, reply: Message, size: int, out: list[Effect[C]]) -> None:
-        """Send the reply to a request, which counts as answered then."""
-        self.send(reply, out)
-        self.answered(size, out)
-
-    def answered(self, size: int, out: list[Effect[C]]) -> None:
-        """Stop counting a request as unanswered."""
-        self._unanswered -= 1
-        self._unanswered_bytes -= size
-        if self.is_paused:
-            self._control_flow(out)
-
-    # --- requests that wait, and what for ---------------------------------------------------------
-
-    def postpone_requests(self, out: list[Effect[C]]) -> None:
-        """Let all later requests wait, and read no more of them, until nothing is in their way."""
-        if self.postponed is None:
-            self.postponed = Postponed()
-            self._control_flow(out)
-
-    def postpone(self, request: Deferred[C], out: list[Effect[C]]) -> None:
-        """Let a request wait, which came although reading should have paused: not too many of them."""
-        waiting, limits = self.postponed, self._limits.current
-        assert waiting is not None  # noqa: S101  (the caller has asked)
-        waiting.add(request)
-        if len(waiting) > limits.unanswered or waiting.bytes > limits.held_bytes:
-            self.close("too many requests before earlier ones are carried out", out)
-
-    def take_up(self, out: Effects[C]) -> None:
-        """Carry out what has waited, in order, as far as nothing has to wait again."""
-        waiting = self.postponed
-        if waiting is None or self.is_proving or not self.is_examined or self.under_way:
-            return
-        self.postponed = None
-        self._control_flow(out)
-        for request in waiting.take():
-            if self.state == "closed":
-                request.abandon(out)
-            elif self.postponed is not None:
-                self.postpone(request, out)
-            else:
-                request.resume(out)
-
-    def undertake(self, request: UnderWay[C], out: list[Effect[C]]) -> None:
-        """Carry out a request by turns, beginning with the next one; all later requests wait until `complete`."""
-        self.under_way = request
-        self.postpone_requests(out)
-        self._take_turns(self)
-
-    def complete(self, out: Effects[C]) -> None:
-        """Take up what waited for the request that was carried out by turns."""
-        self.under_way = None
-        self.take_up(out)
 
     # --- examination ------------------------------------------------------------------------------
 
@@ -239,9 +137,14 @@ class Session(Generic[C]):
         self._examinations -= 1
         done(out)
         if self.under_way is not None:
-            self._take_turns(self)
+            self._ask_for_turn()
 
     # --- output -----------------------------------------------------------------------------------
+
+    def answer(self, reply: Message, size: int, out: list[Effect[C]]) -> None:
+        """Send the reply to a request, which counts as answered then."""
+        self.send(reply, out)
+        self.answered(size, out)
 
     def send(self, reply: Message, out: list[Effect[C]]) -> None:
         """Send a reply, or hold it while the reader is blocked."""
@@ -353,7 +256,7 @@ class Session(Generic[C]):
         else:
             self.under_way.go_on(out)
         if self.under_way is not None:
-            self._take_turns(self)
+            self._ask_for_turn()
 
     def _give(self, out: Effects[C]) -> None:
         """Give the reader what it is owed, until the window is full or its turn is over."""
@@ -380,10 +283,14 @@ class Session(Generic[C]):
             self._unsent.add(self, kept, self._drains.now)
         self._control_flow(out)
 
+    def _ask_for_turn(self) -> None:
+        """Have what is done by turns gone on with."""
+        self._take_turns(self)
+
     def _go_on_later(self) -> None:
         """Give the reader the rest of what it is owed in later turns."""
         self.state, self._is_halfway = "blocked", True
-        self._take_turns(self)
+        self._ask_for_turn()
 
     def leave(self, out: list[Effect[C]]) -> None:
         """Clean up after a connection that has ended: what is deferred is abandoned, and its authors are informed."""
@@ -453,26 +360,3 @@ class Session(Generic[C]):
     def has_deferred(self) -> bool:
         """Whether a request is deferred, so that all later ones must be."""
         return self._backlog.requests > 0
-
-    def _control_flow(self, out: list[Effect[C]]) -> None:
-        owed = self.is_paused and len(self._backlog) > 0
-        match FLOW_CONTROL.decide[self.state, self.is_paused, owed, self._waiting_for_answers()]:
-            case "pause":
-                self.is_paused = True
-                out.append(PauseReading(self.connection))
-            case "resume":
-                self.is_paused = False
-                out.append(ResumeReading(self.connection))
-            case "as it is":
-                pass
-
-    def _waiting_for_answers(self) -> Unanswered:
-        number, size = self._unanswered, self._unanswered_bytes
-        limits = self._limits.current
-        if self.postponed is not None:
-            return "many"
-        if number > limits.unanswered // 2 or size > limits.held_bytes // 2:
-            return "many"
-        if number <= limits.unanswered // 4 and size <= limits.held_bytes // 4:
-            return "few"
-        return "some"
