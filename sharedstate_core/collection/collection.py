@@ -113,9 +113,12 @@ class Collection(LongWork[C]):
         return self._subscribers.sync(subscription, replica, view)
 
     def give(self, answer: Settled[C], out: Effects[C]) -> None:
-        """Answer the author of an update, once its reader has been shown it."""
-        self._bring_up((answer.author.reader,), out)
-        self._answers.give((answer,), out)
+        """Answer the author of an update, once its reader has been shown it, in all its views."""
+        if self._views is not None and self._is_moving:
+            self._answers.hold((answer,))
+        else:
+            self._bring_up((answer.author.reader,), out)
+            self._answers.give((answer,), out)
 
     # --- storage results --------------------------------------------------------------------------
 

@@ -133,12 +133,16 @@ class Viewing(CollectionState[C]):
     def _bring_up(self, readers: Iterable[Reader[C] | None], out: list[Effect[C]]) -> None:
         """See to it that these readers are at the present state in all their views."""
         views, replica = self._views, self._content.replica
-        is_moving = self.operation == "apply" or self.operation == "tell"
-        if views is None or replica is None or is_moving:
+        if views is None or replica is None or self._is_moving:
             return
         for reader in self._not_present(readers, replica):
             for definition in reader.definitions(self.path):
                 self._move(views.open(definition), replica, out)
+
+    @property
+    def _is_moving(self) -> bool:
+        """Whether the views are being brought to another state, by turns."""
+        return self.operation == "apply" or self.operation == "tell"
 
     def _not_present(
         self, readers: Iterable[Reader[C] | None], replica: Replica

@@ -238,3 +238,26 @@ def test_what_came_and_went_in_one_load_is_gone_for_who_has_seen_it_elsewhere() 
         ("cut", 0),
     ]
     play(ViewWorld(Limits(tombstones=0, linger_seconds=10.0), tombstones=2), steps)
+
+
+def test_an_answer_that_was_deferred_waits_while_the_views_take_in_a_later_commit() -> None:
+    limits = Limits(turn_items=3, tombstones=5, part_bytes=20, linger_seconds=10.0)
+    item = {"id": "e", "room": 0, "n": 1, "tags": ["x"]}
+    steps: list[Any] = [
+        ("sign_in", 1, {"id": "u", "admin": True, "room": 0}),
+        ("sign_in", 2, {"id": "u", "admin": False, "room": 1}),
+        ("subscribe", 0, "w", Shape(0, None, ("room",))),
+        ("subscribe", 1, "v", Shape(1)),
+        ("cut", 0),
+        ("subscribe", 2, "v", Shape(2)),
+        ("sign_in", 2, {"id": "u", "admin": True, "room": 2}),
+        ("settle",),
+        ("put_if", 1, insert(remove="b")),
+        ("put", 0, {"remove": [], "insert": [item], "reset": False}),
+        ("finish", 1, False),
+        ("subscribe", 1, "w", Shape(1, 1)),
+        ("reload", "users"),
+        ("turn", 1.0),
+        ("subscribe", 1, "", Shape(2)),
+    ]
+    play(ViewWorld(limits, has_rules=True, tombstones=0), steps)
