@@ -7,6 +7,7 @@ import { collection_path } from "../protocol/paths.js";
 
 /** @import { SharedStateClient as CoreClient } from "../api/client.js" */
 /** @import { Dataset } from "../api/dataset.js" */
+/** @import { Dataset as FullDataset, SharedStateClient } from "../extras/full.js" */
 /** @import { FilterOptions } from "../api/filter.js" */
 /** @import { Initially, Loading } from "./loading.js" */
 /** @import { Status } from "../api/options.js" */
@@ -51,13 +52,30 @@ export function useItem(ds, id) {
  * Keep a collection, or a part of it, in sync as long as the component is mounted.
  *
  * @template {{id: string}} [T=Item]
- * @param {CoreClient} client
+ * @overload
+ * @param {SharedStateClient} client
  * @param {string} path `/app/service/collection`
  * @param {Initially<T> & FilterOptions} [options] the filter may be written where it is used: only a change of what it says
  *   counts. Then the items and the dataset stay until the new ones have come, and items that stay are the same objects
- * @returns {readonly [readonly T[], Dataset<T> | undefined, Loading]} the items; the dataset; whether the items
+ * @returns {readonly [readonly T[], FullDataset<T> | undefined, Loading]} the items; the dataset; whether the items
  *   are still to come, and why they cannot be loaded. All three belong to this client and path from the first
  *   render on. Until the component is mounted there is no dataset, unless it is already acquired elsewhere
+ */
+/**
+ * The same with a client of the lean core, whose datasets are lean, too.
+ *
+ * @template {{id: string}} [T=Item]
+ * @overload
+ * @param {CoreClient} client
+ * @param {string} path
+ * @param {Initially<T> & FilterOptions} [options]
+ * @returns {readonly [readonly T[], Dataset<T> | undefined, Loading]}
+ */
+/**
+ * @param {CoreClient} client
+ * @param {string} path
+ * @param {Initially<any> & FilterOptions} [options]
+ * @returns {readonly [readonly any[], any, Loading]}
  */
 export function useCollection(client, path, { initial = NOTHING, ...filter } = {}) {
   const [, text] = filter_of(filter);

@@ -22,6 +22,7 @@ import { collection_path } from "../protocol/paths.js";
 /** @import { MaybeRefOrGetter, ShallowRef } from "vue" */
 /** @import { SharedStateClient as CoreClient } from "../api/client.js" */
 /** @import { Dataset } from "../api/dataset.js" */
+/** @import { Dataset as FullDataset, SharedStateClient } from "../extras/full.js" */
 /** @import { Where } from "../api/filter.js" */
 /** @import { Initially, Loading } from "./loading.js" */
 /** @import { Status } from "../api/options.js" */
@@ -62,31 +63,55 @@ export function useItems(ds, { initial = NOTHING } = {}) {
  */
 
 /**
+ * What of a collection is kept in sync: its items, its dataset, and whether the items are still to come, or why they cannot
+ * be loaded.
+ *
+ * @template {{id: string}} T
+ * @template D
+ * @typedef {[Readonly<ShallowRef<readonly T[]>>, Readonly<ShallowRef<D | undefined>>, Readonly<ShallowRef<Loading>>]} Kept
+ */
+
+/**
  * Keep a collection, or a part of it, in sync as long as the component is mounted.
  *
  * @template {{id: string}} [T=Item]
- * @param {CoreClient} client
+ * @overload
+ * @param {SharedStateClient} client
  * @param {string} path `/app/service/collection`
  * @param {Initially<T> & FilterSources} [options] what of the filter is a ref or a getter may change: then the items and the
  *   dataset stay until the new ones have come, and items that stay are the same objects
- * @returns {[Readonly<ShallowRef<readonly T[]>>, Readonly<ShallowRef<Dataset<T> | undefined>>, Readonly<ShallowRef<Loading>>]}
- *   the items; the dataset; whether the items are still to come, and why they cannot be loaded. In a component, until
- *   it is mounted: the initial items, no dataset, still to come
+ * @returns {Kept<T, FullDataset<T>>} in a component, until it is mounted: the initial items, no dataset, still to come
  * @throws {SharedStateError} `bad_path`; `bad_message` if there is something undefined in the filter
+ */
+/**
+ * The same with a client of the lean core, whose datasets are lean, too.
+ *
+ * @template {{id: string}} [T=Item]
+ * @overload
+ * @param {CoreClient} client
+ * @param {string} path
+ * @param {Initially<T> & FilterSources} [options]
+ * @returns {Kept<T, Dataset<T>>}
+ */
+/**
+ * @param {CoreClient} client
+ * @param {string} path
+ * @param {Initially<any> & FilterSources} [options]
+ * @returns {Kept<any, any>}
  */
 export function useCollection(client, path, { initial = NOTHING, where, last, fields } = {}) {
   const name = collection_path(path); // refused here, even on a server
   const filter = () => ({ where: toValue(where), last: toValue(last), fields: toValue(fields) });
   filter_of(filter()); // this, too
   const items = shallowRef(initial);
-  /** @type {ShallowRef<Dataset<T> | undefined>} */
+  /** @type {ShallowRef<Dataset<any> | undefined>} */
   const ds = shallowRef();
   const loading = shallowRef(LOADING);
   once_mounted(() => {
     const show = () => {
       [items.value, ds.value, loading.value] = follower.current;
     };
-    /** @type {Follower<T>} */
+    /** @type {Follower<any>} */
     const follower = new Follower(client, name, filter(), initial, show);
     show();
     // Its text depends on all that is in it.

@@ -1,7 +1,7 @@
 /** What TypeScript must accept and refuse of the bridges. Compiled, never run. */
 
-import { SharedStateClient } from "../../src/index.js";
-import type { Dataset } from "../../src/api/dataset.js";
+import { SharedStateClient as CoreClient, type Dataset as CoreDataset } from "../../src/core.js";
+import { SharedStateClient, type Dataset } from "../../src/index.js";
 import type { User } from "../../src/index.js";
 import type { Item } from "../../src/protocol/replica.js";
 import * as react from "../../src/bridges/react.js";
@@ -42,6 +42,30 @@ is<Equal<typeof from_ref.value, readonly Todo[]>>();
 own.value.update({ remove: ["a"] });
 // @ts-expect-error for reading only
 own.value = ds;
+// A full client has full datasets, a lean one has lean ones, and what may be either is taken for lean.
+const lean = new CoreClient("ws://host:1");
+declare const either: CoreClient | SharedStateClient;
+const [full_items, full_ds] = react.useCollection<Todo>(client, "/app/items/todo", { last: 3 });
+is<Equal<typeof full_items, readonly Todo[]>>();
+is<Equal<typeof full_ds, Dataset<Todo> | undefined>>();
+full_ds?.transaction((tx) => tx.size);
+const [, untyped] = react.useCollection(client, "/app/items/todo");
+is<Equal<typeof untyped, Dataset<Item> | undefined>>();
+const [lean_items, lean_ds] = react.useCollection(lean, "/app/items/todo", { initial });
+is<Equal<typeof lean_items, readonly Todo[]>>();
+is<Equal<typeof lean_ds, CoreDataset<Todo> | undefined>>();
+// @ts-expect-error of the full client
+lean_ds?.transaction(() => {});
+const [, either_ds] = react.useCollection<Todo>(either, "/app/items/todo");
+is<Equal<typeof either_ds, CoreDataset<Todo> | undefined>>();
+const [, lean_ref] = vue.useCollection<Todo>(lean, "/app/items/todo");
+is<Equal<typeof lean_ref.value, CoreDataset<Todo> | undefined>>();
+const [, either_ref] = vue.useCollection<Todo>(either, "/app/items/todo");
+is<Equal<typeof either_ref.value, CoreDataset<Todo> | undefined>>();
+is<Equal<ReturnType<typeof react.useItem<Todo>>, Todo | undefined>>();
+react.useItems(full_ds, { initial });
+vue.useItems(lean.acquire<Todo>("/app/items/todo")[1], { initial });
+
 // @ts-expect-error no such option
 vue.useCollection(client, "/app/items/todo", { first: initial });
 
