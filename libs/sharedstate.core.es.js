@@ -230,7 +230,7 @@ function jitter(bound) {
 }
 
 // src/api/changes.js
-var MEMBERS = ["insert", "remove", "reset", "if"];
+var MEMBERS = ["insert", "remove", "reset", "patch", "if"];
 function with_ids(changes) {
   for (const name of Object.keys(changes ?? {}))
     if (!MEMBERS.includes(name)) throw bad_update(name, `expected ${MEMBERS.join(", ")}`);
@@ -379,6 +379,8 @@ var Requests = class {
   bounds = {};
   /** @type {readonly unknown[] | undefined} what the server can do beyond level 2; undefined: not known */
   features;
+  /** Whether it will say so. */
+  #awaited = false;
   #next_tunnel = 0;
   /** @type {Map<unknown, Waiting>} by tunnel */
   sent = /* @__PURE__ */ new Map();
@@ -411,15 +413,21 @@ var Requests = class {
       error ??= new SharedStateError("too_many", "not connected, or not signed in; queue full");
     if (error) return [settled(ticket, error)];
     const asked = cmd === "GET" ? arg : void 0;
-    this.#waiting.push({ tunnel, ticket, text, asked, age: 0 });
+    const patches = cmd === "PUT" && /** @type {any} */
+    arg?.patch !== void 0;
+    this.#waiting.push({ tunnel, ticket, text, asked, patches, age: 0 });
     this.#waiting_length += text.length;
     return this.#fill([]);
+  }
+  /** Whether something waits that not every server takes as it is meant. */
+  get patching() {
+    return this.#waiting.some(({ patches }) => patches);
   }
   /**
    * What is known of the connection has changed.
    *
-   * @param {{bounds: import("./bounds.js").Bounds, features: readonly unknown[] | undefined, held: boolean,
-   *   take_refusal(): SharedStateError | undefined}} session
+   * @param {{bounds: import("./bounds.js").Bounds, features: readonly unknown[] | undefined, awaited: boolean,
+   *   held: boolean, take_refusal(): SharedStateError | undefined}} session
    * @param {Effect[]} out
    */
   adjust(session, out) {
@@ -427,6 +435,7 @@ var Requests = class {
     if (refusal) out.push(...this.#refuse(refusal));
     this.bounds = session.bounds;
     this.features = session.features;
+    this.#awaited = session.awaited;
     this.held = session.held;
     this.#fill(out);
   }
@@ -492,10 +501,16 @@ var Requests = class {
   #fill(out) {
     const room = this.#window - this.sent.size;
     if (!this.connected || this.held || room <= 0) return out;
-    for (const request of this.#waiting.splice(0, room)) {
-      const { tunnel, text } = request;
-      this.sent.set(tunnel, request);
+    const end = this.#awaited ? this.#waiting.findIndex(({ patches }) => patches) : -1;
+    for (const request of this.#waiting.splice(0, end < 0 ? room : Math.min(end, room))) {
+      const { tunnel, ticket, text, patches } = request;
       this.#waiting_length -= text.length;
+      if (patches && this.features && !this.features.includes("patch")) {
+        const error = new SharedStateError("failed", "the server knows no patches");
+        out.push(settled(ticket, error));
+        continue;
+      }
+      this.sent.set(tunnel, request);
       out.push(send_text(text));
     }
     return out;
@@ -557,6 +572,10 @@ var Session = class {
   get undecided() {
     return this.held && this.#age <= this.#limit;
   }
+  /** Whether it has yet to say what it can do. */
+  get awaited() {
+    return !!this.#unanswered && !this.features;
+  }
   /**
    * @param {string | null | undefined} token
    * @param {boolean} needed whether a server without sessions would be of no use
@@ -570,7 +589,7 @@ var Session = class {
     this.#avoid = false;
     this.held = !!this.#key && typeof token === "string";
     this.#token = token;
-    this.features = void 0;
+    this.features = avoid ? [] : void 0;
     if (!avoid) this.#ask(out);
   }
   connection_lost() {
@@ -1476,7 +1495,8 @@ var ClientProtocol = class {
   connection_opened(token) {
     const out = [];
     this.#breaches = 0;
-    this.#session.connection_opened(token, this.#subscriptions.filtered, out);
+    const needed = this.#subscriptions.filtered || this.#requests.patching;
+    this.#session.connection_opened(token, needed, out);
     this.#subscriptions.connection_opened(out);
     this.#requests.connected = true;
     this.#requests.adjust(this.#session, out);

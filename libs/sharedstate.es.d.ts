@@ -10,7 +10,7 @@ type TokenFunction = (ask: {
 declare const SharedStateError_base: new (...args: any[]) => Error & Details;
 /**
  * @typedef {"bad_message" | "bad_path" | "bad_update" | "no_service" | "unauthenticated" | "forbidden" | "conflict"
- *   | "too_large" | "too_many" | "unavailable" | "internal" | "connection_lost" | "closed" | "unreachable" | "sent_away"
+ *   | "mismatch" | "too_large" | "too_many" | "unavailable" | "internal" | "connection_lost" | "closed" | "unreachable" | "sent_away"
  *   | "released" | "bad_url" | "bad_option" | "refused" | "failed"} ErrorCode
  */
 /**
@@ -19,6 +19,7 @@ declare const SharedStateError_base: new (...args: any[]) => Error & Details;
  * @property {unknown} [outcome]
  * @property {unknown} [reason]
  * @property {unknown} [place]
+ * @property {unknown} [ids]
  * @property {unknown} [rule]
  * @property {unknown} [retry_after]
  * @property {unknown} [epoch]
@@ -28,7 +29,7 @@ declare const SharedStateError_base: new (...args: any[]) => Error & Details;
  * The only class of errors that this package creates.
  *
  * `code` is for programs, `message` for people. Codes of the server: `bad_message`,
- * `bad_path`, `bad_update`, `no_service`, `unauthenticated`, `forbidden`, `conflict`, `too_large`,
+ * `bad_path`, `bad_update`, `no_service`, `unauthenticated`, `forbidden`, `conflict`, `mismatch`, `too_large`,
  * `too_many`, `unavailable`, `internal`. Codes of this client:
  *
  * - `connection_lost`: the request was sent, but the connection was lost before the answer came. Whether it took
@@ -49,11 +50,12 @@ declare const SharedStateError_base: new (...args: any[]) => Error & Details;
  * - `bad_message`: the server broke the protocol (reported, never a reply), or does not answer.
  * - `refused`: the server omitted a path from the subscriptions without a reason (level 1).
  * - `failed`: the server refused a request without a code (level 1), and `message` is its reason; or the request
- *   needs conditions or transactions, which level 1 does not have.
+ *   needs what the server does not have: conditions or transactions, filters, patches.
  *
  * Further members of the reply are copied: `outcome` ("unknown") with `unavailable`; `epoch` and
  * `version`, the collection's current state, with `conflict`; `reason` with `unauthenticated`; `place`, where in an update
- * the fault is, such as `insert[3]`; `rule`, for administrators; `retry_after`, seconds, with `too_many` where time helps.
+ * the fault is, such as `insert[3]`, and `ids` of the items, with `mismatch`; `rule`, for administrators; `retry_after`,
+ * seconds, with `too_many` where time helps.
  */
 declare class SharedStateError extends SharedStateError_base {
     /**
@@ -68,7 +70,7 @@ declare class SharedStateError extends SharedStateError_base {
 /** To be thrown by the function `token`: nobody is signed in, and it is not asked again until `connect` is called. */
 declare class Unauthorized extends Error {
 }
-type ErrorCode$1 = "bad_message" | "bad_path" | "bad_update" | "no_service" | "unauthenticated" | "forbidden" | "conflict" | "too_large" | "too_many" | "unavailable" | "internal" | "connection_lost" | "closed" | "unreachable" | "sent_away" | "released" | "bad_url" | "bad_option" | "refused" | "failed";
+type ErrorCode$1 = "bad_message" | "bad_path" | "bad_update" | "no_service" | "unauthenticated" | "forbidden" | "conflict" | "mismatch" | "too_large" | "too_many" | "unavailable" | "internal" | "connection_lost" | "closed" | "unreachable" | "sent_away" | "released" | "bad_url" | "bad_option" | "refused" | "failed";
 /**
  * members that some errors have
  */
@@ -77,6 +79,7 @@ type Details = {
     outcome?: unknown;
     reason?: unknown;
     place?: unknown;
+    ids?: unknown;
     rule?: unknown;
     retry_after?: unknown;
     epoch?: unknown;
@@ -256,8 +259,8 @@ type Until$1 = {
 
 /**
  * A change of a collection, applied by the server in one step: with `reset` every item is removed, otherwise the
- * ids of `remove`; then the items of `insert` are set, in order. All members are optional. A plain object without
- * `id` gets a random one.
+ * ids of `remove`; then the items of `insert` are set, in order; then members are changed as `patch` says, in order. All
+ * members are optional. A plain object of `insert` without `id` gets a random one.
  */
 type Changes$1<T extends {
     id: string;
@@ -275,6 +278,11 @@ type Changes$1<T extends {
      */
     reset?: boolean | undefined;
     /**
+     * changes of single members; if one does not fit, the error is `mismatch`, and nothing
+     * of the update is done
+     */
+    patch?: readonly Patch[] | undefined;
+    /**
      * apply only if these ids (default: the whole collection) have
      * not changed after that version; otherwise the error is `conflict`
      */
@@ -290,6 +298,51 @@ type New<T extends {
 }> = T extends unknown ? T | (Omit<T, "id"> & {
     id?: string;
 }) : never;
+/**
+ * Changes of members of one item, which keep the others, whoever changes them. A member is given by its name, or by a JSON
+ * Pointer into objects, such as `/size/width`, and at most once.
+ */
+type Patch = {
+    /**
+     * of the item
+     */
+    id: string;
+    /**
+     * values by member
+     */
+    set?: Readonly<Record<string, unknown>> | undefined;
+    /**
+     * members that go
+     */
+    unset?: readonly string[] | undefined;
+    /**
+     * numbers to be added to members, which begin at 0
+     */
+    inc?: Readonly<Record<string, number>> | undefined;
+    /**
+     * members that become the time of the server, in seconds since the Unix epoch
+     */
+    now?: readonly string[] | undefined;
+    /**
+     * values to be added at the end of lists, those that are not there
+     */
+    add?: Readonly<Record<string, readonly unknown[]>> | undefined;
+    /**
+     * values that go from lists, wherever they are
+     */
+    pull?: Readonly<Record<string, readonly unknown[]>> | undefined;
+    /**
+     * whether an item that is not there begins with nothing but its id; otherwise the error is
+     * `mismatch`
+     */
+    upsert?: boolean | undefined;
+};
+/**
+ * Values for members of an item, by name or by JSON Pointer; distributes over unions.
+ */
+type Members<T extends {
+    id: string;
+}> = T extends unknown ? Readonly<Partial<Omit<T, "id">>> & Readonly<Record<`/${string}`, unknown>> : never;
 /**
  * a state of a collection
  */
@@ -630,7 +683,7 @@ type ViewerOptions$1<T extends {
     filter?: SharedStateClient$1 | undefined;
 };
 
-/** @import { Changes, Cursor } from "../api/changes.js" */
+/** @import { Changes, Cursor, Members, Patch } from "../api/changes.js" */
 /** @import { Dataset } from "../api/dataset.js" */
 /** @import { Item } from "../protocol/replica.js" */
 /**
@@ -649,7 +702,9 @@ declare class Transaction$1<T extends {
     get_item(id: string): T | undefined;
     /** @param {string} id */
     has_item(id: string): boolean;
-    /** @returns {T[]} all items, in order; afterwards any change by others is a conflict */
+    /**
+     * @returns {T[]} all items, in order; afterwards any change by others is a conflict
+     */
     get_items(): T[];
     /** Number of items; afterwards any change by others is a conflict. */
     get size(): number;
@@ -660,6 +715,21 @@ declare class Transaction$1<T extends {
      * @throws {SharedStateError} `bad_update`, and nothing is added: the changes are invalid, or the function has ended
      */
     update(changes: Omit<Changes$1<T>, "if">): void;
+    /**
+     * Set members of one item, and keep the others; see `Dataset.patch`. What was not read may be changed by others meanwhile.
+     *
+     * @param {string} id
+     * @param {Members<T>} members
+     */
+    patch(id: string, members: Members<T>): void;
+    /**
+     * Add to a number in an item; see `Dataset.increment`.
+     *
+     * @param {string} id
+     * @param {string} member
+     * @param {number} [by]
+     */
+    increment(id: string, member: string, by?: number): void;
     #private;
 }
 
@@ -731,6 +801,7 @@ declare class Clock$1 {
 /** @type {string} the version of this package, as in `package.json`: without a commit, for bundles are reproducible */
 declare const version: string;
 
+/** @import { Members } from "../api/changes.js" */
 /** @import { Handle } from "../api/client.js" */
 /** @import { FilterOptions } from "../api/filter.js" */
 /** @import { Until } from "../util/lifetime.js" */
@@ -751,6 +822,27 @@ declare class Dataset<T extends {
      * @returns {import("../api/changes.js").Cursor | undefined}
      */
     get cursor(): Cursor$1 | undefined;
+    /**
+     * Set members of one item, and keep the others, whoever changes them meanwhile.
+     *
+     * @param {string} id of the item
+     * @param {Members<T>} members values by name, or by JSON Pointer; see `Patch` for what else an `update`
+     *   can do to members
+     * @param {Until} [until] a signal that withdraws the request, unless it was sent
+     * @returns {Promise<number>} 1. Rejects as `update` does, with `mismatch` if there is no such item. May be ignored.
+     */
+    patch(id: string, members: Members<T>, until?: Until$1): Promise<number>;
+    /**
+     * Add to a number in an item: nothing is lost, however many do so at once.
+     *
+     * @param {string} id of the item
+     * @param {string} member its name, or a JSON Pointer; it begins at 0
+     * @param {number} [by] default 1
+     * @param {Until} [until] a signal that withdraws the request, unless it was sent
+     * @returns {Promise<number>} 1. Rejects as `update` does, with `mismatch` if there is no such item, or the member is no
+     *   number. May be ignored.
+     */
+    increment(id: string, member: string, by?: number, until?: Until$1): Promise<number>;
     /**
      * Read, decide and write in isolation. The function gets a `Transaction`, through which it reads the dataset,
      * with its own writes so far, and writes with `update`. When it returns, the batch is sent on the condition that

@@ -72,7 +72,7 @@ var SHAREDSTATE = (() => {
   }
 
   // src/api/changes.js
-  var MEMBERS = ["insert", "remove", "reset", "if"];
+  var MEMBERS = ["insert", "remove", "reset", "patch", "if"];
   function with_ids(changes) {
     for (const name of Object.keys(changes ?? {}))
       if (!MEMBERS.includes(name)) throw bad_update(name, `expected ${MEMBERS.join(", ")}`);
@@ -174,8 +174,8 @@ ${view}`
   }
   var malformed = (reason, path, view) => ({ kind: "malformed", reason, path, view });
   var are_places = (at, count) => Array.isArray(at) && at.length === count && at.every((each) => Array.isArray(each) && each.length === 2 && each.every(Number.isInteger));
-  var by_key = (list2, view_of2) => new Map(
-    Array.isArray(list2) ? list2.filter(Array.isArray).map((each) => [key_of(each[0], view_of2(each)), each[1]]) : []
+  var by_key = (list3, view_of2) => new Map(
+    Array.isArray(list3) ? list3.filter(Array.isArray).map((each) => [key_of(each[0], view_of2(each)), each[1]]) : []
   );
   var members = (value) => is_object(value) ? value : {};
   function is_object(value) {
@@ -211,27 +211,40 @@ ${view}`
   // src/extras/validation.js
   function plain_changes(changes) {
     const copy2 = plain(changes);
-    expect(is_object(copy2), "", "an object with remove, insert, reset");
+    expect(is_object(copy2), "", "an object with remove, insert, reset, patch");
+    expect_values(changes.patch);
     expect(!("if" in changes) || changes.if, "if", "a cursor");
     const prepared = with_ids(copy2);
     const { insert = [] } = prepared;
     expect_ids(insert, "insert", ".id");
     return prepared;
   }
+  function expect_values(patches) {
+    if (!Array.isArray(patches)) return;
+    for (const [n, patch] of patches.entries())
+      for (const kind of ["set", "inc", "add", "pull"])
+        for (const [member, value] of Object.entries(patch?.[kind] ?? {}))
+          expect(
+            value !== void 0,
+            `patch[${n}].${kind}.${member}`,
+            "a value; `unset` takes it away"
+          );
+  }
   function batch_of(changes) {
     const copy2 = plain_changes(changes);
     expect(!("if" in changes), "if", "none, in a transaction");
-    const { remove = [], insert = [], reset = false } = (
+    const { remove = [], insert = [], reset = false, patch = [] } = (
       /** @type {any} */
       copy2
     );
     expect_ids(remove, "remove");
+    expect_ids(patch, "patch", ".id");
     expect(typeof reset === "boolean", "reset", "true or false");
-    return { remove, insert, reset };
+    return { remove, insert, reset, patch };
   }
-  function expect_ids(list2, name, member = "") {
-    expect(Array.isArray(list2), name, "an array");
-    for (const [n, each] of list2.entries()) {
+  function expect_ids(list3, name, member = "") {
+    expect(Array.isArray(list3), name, "an array");
+    for (const [n, each] of list3.entries()) {
       expect(!member || is_object(each), `${name}[${n}]`, "an object");
       const id = member ? each.id : each;
       if (!id || typeof id !== "string")
@@ -469,6 +482,8 @@ ${view}`
     bounds = {};
     /** @type {readonly unknown[] | undefined} what the server can do beyond level 2; undefined: not known */
     features;
+    /** Whether it will say so. */
+    #awaited = false;
     #next_tunnel = 0;
     /** @type {Map<unknown, Waiting>} by tunnel */
     sent = /* @__PURE__ */ new Map();
@@ -501,15 +516,21 @@ ${view}`
         error ??= new SharedStateError("too_many", "not connected, or not signed in; queue full");
       if (error) return [settled(ticket, error)];
       const asked = cmd === "GET" ? arg : void 0;
-      this.#waiting.push({ tunnel, ticket, text, asked, age: 0 });
+      const patches = cmd === "PUT" && /** @type {any} */
+      arg?.patch !== void 0;
+      this.#waiting.push({ tunnel, ticket, text, asked, patches, age: 0 });
       this.#waiting_length += text.length;
       return this.#fill([]);
+    }
+    /** Whether something waits that not every server takes as it is meant. */
+    get patching() {
+      return this.#waiting.some(({ patches }) => patches);
     }
     /**
      * What is known of the connection has changed.
      *
-     * @param {{bounds: import("./bounds.js").Bounds, features: readonly unknown[] | undefined, held: boolean,
-     *   take_refusal(): SharedStateError | undefined}} session
+     * @param {{bounds: import("./bounds.js").Bounds, features: readonly unknown[] | undefined, awaited: boolean,
+     *   held: boolean, take_refusal(): SharedStateError | undefined}} session
      * @param {Effect[]} out
      */
     adjust(session, out) {
@@ -517,6 +538,7 @@ ${view}`
       if (refusal) out.push(...this.#refuse(refusal));
       this.bounds = session.bounds;
       this.features = session.features;
+      this.#awaited = session.awaited;
       this.held = session.held;
       this.#fill(out);
     }
@@ -582,10 +604,16 @@ ${view}`
     #fill(out) {
       const room = this.#window - this.sent.size;
       if (!this.connected || this.held || room <= 0) return out;
-      for (const request of this.#waiting.splice(0, room)) {
-        const { tunnel, text } = request;
-        this.sent.set(tunnel, request);
+      const end = this.#awaited ? this.#waiting.findIndex(({ patches }) => patches) : -1;
+      for (const request of this.#waiting.splice(0, end < 0 ? room : Math.min(end, room))) {
+        const { tunnel, ticket, text, patches } = request;
         this.#waiting_length -= text.length;
+        if (patches && this.features && !this.features.includes("patch")) {
+          const error = new SharedStateError("failed", "the server knows no patches");
+          out.push(settled(ticket, error));
+          continue;
+        }
+        this.sent.set(tunnel, request);
         out.push(send_text(text));
       }
       return out;
@@ -647,6 +675,10 @@ ${view}`
     get undecided() {
       return this.held && this.#age <= this.#limit;
     }
+    /** Whether it has yet to say what it can do. */
+    get awaited() {
+      return !!this.#unanswered && !this.features;
+    }
     /**
      * @param {string | null | undefined} token
      * @param {boolean} needed whether a server without sessions would be of no use
@@ -660,7 +692,7 @@ ${view}`
       this.#avoid = false;
       this.held = !!this.#key && typeof token === "string";
       this.#token = token;
-      this.features = void 0;
+      this.features = avoid ? [] : void 0;
       if (!avoid) this.#ask(out);
     }
     connection_lost() {
@@ -1566,7 +1598,8 @@ ${view}`
     connection_opened(token) {
       const out = [];
       this.#breaches = 0;
-      this.#session.connection_opened(token, this.#subscriptions.filtered, out);
+      const needed = this.#subscriptions.filtered || this.#requests.patching;
+      this.#session.connection_opened(token, needed, out);
       this.#subscriptions.connection_opened(out);
       this.#requests.connected = true;
       this.#requests.adjust(this.#session, out);
@@ -2202,12 +2235,12 @@ ${view}`
      * @param {(changes: Changes<any>, until?: Until) => Promise<number>} put
      * @param {import("../util/call_queue.js").CallQueue} calls
      */
-    constructor(path, { where, last, fields }, put, calls) {
+    constructor(path, { where, last, fields }, put2, calls) {
       this.#path = path;
       this.where = where;
       this.last = last;
       this.fields = fields;
-      this.#put = put;
+      this.#put = put2;
       this.#calls = calls;
       this.#callbacks = new Callbacks(calls);
       this._renewals = new Callbacks(calls);
@@ -2847,8 +2880,8 @@ ${view}`
      */
     add_callback(callback) {
       return this.#ds.add_callback((diffs) => {
-        const change = diffs.find(({ id }) => id === this.#id);
-        const own = change ? compare2(list(change.old), list(change.new)) : [];
+        const change2 = diffs.find(({ id }) => id === this.#id);
+        const own = change2 ? compare2(list(change2.old), list(change2.new)) : [];
         if (own.length > 0) callback(own);
       });
     }
@@ -2903,6 +2936,78 @@ ${view}`
     }
   }
 
+  // src/extras/patching.js
+  function patched(item, patch) {
+    const { id, set = {}, unset = [], inc = {}, now = [], add = {}, pull = {}, upsert } = patch;
+    if (item === void 0 && !upsert) throw misfit("", "there is no such item");
+    const result = item === void 0 ? { id } : { ...item };
+    for (const [member, value] of Object.entries(set)) change(result, member, "set", () => value);
+    for (const member of unset) change(result, member, "unset");
+    for (const [member, by] of Object.entries(inc))
+      change(result, member, "inc", (before = 0) => {
+        const sum = typeof before === "number" ? before + by : NaN;
+        if (!Number.isFinite(sum)) throw misfit(`inc.${member}`, "no number, or the sum is none");
+        return sum;
+      });
+    for (const member of now) change(result, member, "now", () => Date.now() / 1e3);
+    for (const [member, values] of Object.entries(add))
+      change(result, member, "add", (before = []) => {
+        const known = new Set(list2(before, "add", member).map(spelling));
+        const is_new = (text) => !known.has(text) && known.add(text);
+        return [...before, ...values.filter((each) => is_new(spelling(each)))];
+      });
+    for (const [member, values] of Object.entries(pull))
+      change(result, member, "pull", (before) => {
+        if (before === void 0) return before;
+        const gone2 = new Set(values.map(spelling));
+        return list2(before, "pull", member).filter((each) => !gone2.has(spelling(each)));
+      });
+    return result;
+  }
+  function change(item, member, kind, to) {
+    const way = member.startsWith("/") ? member.slice(1).split("/").map((name) => name.replaceAll("~1", "/").replaceAll("~0", "~")) : [member];
+    const last = (
+      /** @type {string} */
+      way.pop()
+    );
+    const is_needed = kind !== "unset" && kind !== "pull";
+    let holder = item;
+    for (const name of way) {
+      const inner = Object.hasOwn(holder, name) ? holder[name] : is_needed ? {} : void 0;
+      if (!is_object(inner)) {
+        if (is_needed) throw misfit(`${kind}.${member}`, "what it is in is no object");
+        return;
+      }
+      const copy2 = { ...inner };
+      put(holder, name, copy2);
+      holder = copy2;
+    }
+    const value = to?.(Object.hasOwn(holder, last) ? holder[last] : void 0);
+    if (value !== void 0) put(holder, last, value);
+    else delete holder[last];
+  }
+  var put = (holder, name, value) => Object.defineProperty(holder, name, {
+    value,
+    writable: true,
+    enumerable: true,
+    configurable: true
+  });
+  function list2(value, kind, member) {
+    if (!Array.isArray(value)) throw misfit(`${kind}.${member}`, "the member is no list");
+    return value;
+  }
+  function spelling(value) {
+    if (Array.isArray(value)) return `[${value.map(spelling)}]`;
+    if (!is_object(value)) return JSON.stringify(value);
+    const members2 = Object.entries(value).map(
+      ([name, each]) => `${JSON.stringify(name)}:${spelling(each)}`
+    );
+    return `{${members2.sort()}}`;
+  }
+  var misfit = (place, problem) => new SharedStateError("mismatch", `${place || "patch"}: ${problem}`, {
+    place: place || void 0
+  });
+
   // src/extras/transaction.js
   var MAX_RUNS = 100;
   var MAX_CONFLICTS = 6;
@@ -2917,6 +3022,8 @@ ${view}`
     #remove = /* @__PURE__ */ new Set();
     /** @type {Map<string, T>} */
     #insert = /* @__PURE__ */ new Map();
+    /** @type {Map<string, Patch[]>} by id: what comes after all that */
+    #patch = /* @__PURE__ */ new Map();
     /** @internal whether the function has ended */
     _over = false;
     /** @internal @param {Dataset<T> & Conditional} ds */
@@ -2929,15 +3036,27 @@ ${view}`
      * @returns {T | undefined}
      */
     get_item(id) {
-      if (this.#insert.has(id) || this.#reset || this.#remove.has(id)) return this.#insert.get(id);
+      if (this.#insert.has(id) || this.#reset || this.#remove.has(id))
+        return this.#patched(id, this.#insert.get(id));
       this.#read.add(id);
-      return this.#ds.get_item(id);
+      return this.#patched(id, this.#ds.get_item(id));
+    }
+    /**
+     * @param {string} id
+     * @param {T | undefined} item
+     * @returns {T | undefined} with the transaction's own patches
+     * @throws {SharedStateError} `mismatch`: they do not fit
+     */
+    #patched(id, item) {
+      return (this.#patch.get(id) ?? []).reduce(patched, item);
     }
     /** @param {string} id */
     has_item(id) {
       return this.get_item(id) !== void 0;
     }
-    /** @returns {T[]} all items, in order; afterwards any change by others is a conflict */
+    /**
+     * @returns {T[]} all items, in order; afterwards any change by others is a conflict
+     */
     get_items() {
       const items = /* @__PURE__ */ new Map();
       if (!this.#reset) {
@@ -2946,6 +3065,12 @@ ${view}`
           if (!this.#remove.has(item.id)) items.set(item.id, item);
       }
       for (const [id, item] of this.#insert) items.set(id, item);
+      for (const id of this.#patch.keys())
+        items.set(
+          id,
+          /** @type {T} */
+          this.#patched(id, items.get(id))
+        );
       return [...items.values()];
     }
     /** Number of items; afterwards any change by others is a conflict. */
@@ -2961,24 +3086,51 @@ ${view}`
     update(changes) {
       if (this._over)
         throw new SharedStateError("bad_update", "the transaction is over: an await is missing");
-      const { remove, insert, reset } = batch_of(changes);
+      const { remove, insert, reset, patch } = batch_of(changes);
       if (this.#ds.fields && insert.length) throw cut();
       if (reset) {
         this.#reset = true;
         this.#insert.clear();
+        this.#patch.clear();
       }
       for (const id of remove) {
         this.#remove.add(id);
         this.#insert.delete(id);
+        this.#patch.delete(id);
       }
-      for (const item of insert) this.#insert.set(item.id, item);
+      for (const item of insert) {
+        this.#insert.set(item.id, item);
+        this.#patch.delete(item.id);
+      }
+      for (const each of patch) this.#patch.set(each.id, [...this.#patch.get(each.id) ?? [], each]);
+    }
+    /**
+     * Set members of one item, and keep the others; see `Dataset.patch`. What was not read may be changed by others meanwhile.
+     *
+     * @param {string} id
+     * @param {Members<T>} members
+     */
+    patch(id, members2) {
+      this.update({ patch: [{ id, set: members2 }] });
+    }
+    /**
+     * Add to a number in an item; see `Dataset.increment`.
+     *
+     * @param {string} id
+     * @param {string} member
+     * @param {number} [by]
+     */
+    increment(id, member, by = 1) {
+      this.update({ patch: [{ id, inc: { [member]: by } }] });
     }
     /** @internal @returns {Changes<any> | undefined} undefined if nothing was written */
     _batch() {
       const remove = this.#reset ? [] : [...this.#remove];
       const insert = [...this.#insert.values()];
-      if (!this.#reset && remove.length + insert.length === 0) return void 0;
+      const patch = [...this.#patch.values()].flat();
+      if (!this.#reset && remove.length + insert.length + patch.length === 0) return void 0;
       const batch = { remove, insert, reset: this.#reset };
+      if (patch.length) batch.patch = patch;
       if (!this.#read_all && this.#read.size === 0) return batch;
       if (!this._cursor)
         throw new SharedStateError("failed", "the server does not number its versions");
@@ -3062,6 +3214,31 @@ ${view}`
     get cursor() {
       const { epoch, version: version2 } = this._replica;
       return epoch === void 0 || version2 === void 0 ? void 0 : { epoch, version: version2 };
+    }
+    /**
+     * Set members of one item, and keep the others, whoever changes them meanwhile.
+     *
+     * @param {string} id of the item
+     * @param {Members<T>} members values by name, or by JSON Pointer; see `Patch` for what else an `update`
+     *   can do to members
+     * @param {Until} [until] a signal that withdraws the request, unless it was sent
+     * @returns {Promise<number>} 1. Rejects as `update` does, with `mismatch` if there is no such item. May be ignored.
+     */
+    patch(id, members2, until) {
+      return this.update({ patch: [{ id, set: members2 }] }, until);
+    }
+    /**
+     * Add to a number in an item: nothing is lost, however many do so at once.
+     *
+     * @param {string} id of the item
+     * @param {string} member its name, or a JSON Pointer; it begins at 0
+     * @param {number} [by] default 1
+     * @param {Until} [until] a signal that withdraws the request, unless it was sent
+     * @returns {Promise<number>} 1. Rejects as `update` does, with `mismatch` if there is no such item, or the member is no
+     *   number. May be ignored.
+     */
+    increment(id, member, by = 1, until = void 0) {
+      return this.update({ patch: [{ id, inc: { [member]: by } }] }, until);
     }
     /**
      * Read, decide and write in isolation. The function gets a `Transaction`, through which it reads the dataset,

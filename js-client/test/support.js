@@ -216,7 +216,7 @@ export class FakeWebSocket {
   }
 
   /** Answer `/session`, as a server that can do this. */
-  know(features = ["where", "last", "fields"]) {
+  know(features = ["where", "last", "fields", "patch"]) {
     const { tunnel } = this.sessions.pop();
     return this.say(reply(tunnel, { user: null, expires: null, limits: {}, features }));
   }

@@ -68,6 +68,15 @@ client.acquire("/app/items/todo", { where: { not: [{ a: 1 }] } });
 part.where = { done: true };
 
 is<Equal<Awaited<ReturnType<typeof ds.update>>, number>>();
+ds.patch("a", { text: "x", "/size/width": 3 });
+// @ts-expect-error a member of another type
+ds.patch("a", { text: 7 });
+// @ts-expect-error a member that there is not
+ds.patch("a", { texts: "x" });
+ds.increment("a", "votes", -1, { signal: new AbortController().signal });
+ds.update({ patch: [{ id: "a", inc: { votes: 1 }, add: { tags: ["x"] }, now: ["at"] }] });
+// @ts-expect-error no number
+ds.update({ patch: [{ id: "a", inc: { votes: "1" } }] });
 ds.update({ insert: [{ text: "without an id" }, { id: "a", text: "" }], remove: ["b"] });
 // @ts-expect-error no such member
 ds.update({ inserts: [] });
@@ -95,6 +104,8 @@ export async function iterated() {
   for await (const diffs of ds.changes({})) is<Equal<typeof diffs, Diff<Todo>[]>>();
   const result = await ds.transaction(async (tx) => {
     is<Equal<ReturnType<typeof tx.get_item>, Todo | undefined>>();
+    tx.patch("a", { text: "" });
+    tx.increment("a", "votes");
     tx.update({ insert: [{ text: "" }] });
     // @ts-expect-error the condition is the transaction's own
     tx.update({ if: { epoch: "", version: 1 } });

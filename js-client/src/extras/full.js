@@ -11,6 +11,7 @@ import { SharedObject } from "./object.js";
 import { check } from "../api/options.js";
 import { transact } from "./transaction.js";
 
+/** @import { Members } from "../api/changes.js" */
 /** @import { Handle } from "../api/client.js" */
 /** @import { FilterOptions } from "../api/filter.js" */
 /** @import { Until } from "../util/lifetime.js" */
@@ -41,6 +42,33 @@ export class Dataset extends CoreDataset {
   get cursor() {
     const { epoch, version } = this._replica;
     return epoch === undefined || version === undefined ? undefined : { epoch, version };
+  }
+
+  /**
+   * Set members of one item, and keep the others, whoever changes them meanwhile.
+   *
+   * @param {string} id of the item
+   * @param {Members<T>} members values by name, or by JSON Pointer; see `Patch` for what else an `update`
+   *   can do to members
+   * @param {Until} [until] a signal that withdraws the request, unless it was sent
+   * @returns {Promise<number>} 1. Rejects as `update` does, with `mismatch` if there is no such item. May be ignored.
+   */
+  patch(id, members, until) {
+    return this.update({ patch: [{ id, set: members }] }, until);
+  }
+
+  /**
+   * Add to a number in an item: nothing is lost, however many do so at once.
+   *
+   * @param {string} id of the item
+   * @param {string} member its name, or a JSON Pointer; it begins at 0
+   * @param {number} [by] default 1
+   * @param {Until} [until] a signal that withdraws the request, unless it was sent
+   * @returns {Promise<number>} 1. Rejects as `update` does, with `mismatch` if there is no such item, or the member is no
+   *   number. May be ignored.
+   */
+  increment(id, member, by = 1, until = undefined) {
+    return this.update({ patch: [{ id, inc: { [member]: by } }] }, until);
   }
 
   /**

@@ -9,6 +9,7 @@
  * Transactions of one client on one dataset do not compete: they run one after the other.
  */
 
+import { patched } from "./patching.js";
 import { batch_of } from "./validation.js";
 import { Deferred } from "../util/deferred.js";
 import { SharedStateError, cut } from "../protocol/errors.js";
@@ -23,7 +24,7 @@ const MAX_CONFLICTS = 6;
 /** …and no longer than this, in milliseconds. */
 const MAX_PAUSE = 1000;
 
-/** @import { Changes, Cursor } from "../api/changes.js" */
+/** @import { Changes, Cursor, Members, Patch } from "../api/changes.js" */
 /** @import { Dataset } from "../api/dataset.js" */
 /** @import { Item } from "../protocol/replica.js" */
 
@@ -42,6 +43,8 @@ export class Transaction {
   #remove = new Set();
   /** @type {Map<string, T>} */
   #insert = new Map();
+  /** @type {Map<string, Patch[]>} by id: what comes after all that */
+  #patch = new Map();
   /** @internal whether the function has ended */
   _over = false;
 
@@ -57,9 +60,20 @@ export class Transaction {
    * @returns {T | undefined}
    */
   get_item(id) {
-    if (this.#insert.has(id) || this.#reset || this.#remove.has(id)) return this.#insert.get(id);
+    if (this.#insert.has(id) || this.#reset || this.#remove.has(id))
+      return this.#patched(id, this.#insert.get(id));
     this.#read.add(id);
-    return this.#ds.get_item(id);
+    return this.#patched(id, this.#ds.get_item(id));
+  }
+
+  /**
+   * @param {string} id
+   * @param {T | undefined} item
+   * @returns {T | undefined} with the transaction's own patches
+   * @throws {SharedStateError} `mismatch`: they do not fit
+   */
+  #patched(id, item) {
+    return (this.#patch.get(id) ?? []).reduce(patched, item);
   }
 
   /** @param {string} id */
@@ -67,7 +81,9 @@ export class Transaction {
     return this.get_item(id) !== undefined;
   }
 
-  /** @returns {T[]} all items, in order; afterwards any change by others is a conflict */
+  /**
+   * @returns {T[]} all items, in order; afterwards any change by others is a conflict
+   */
   get_items() {
     /** @type {Map<string, T>} */
     const items = new Map();
@@ -77,6 +93,8 @@ export class Transaction {
         if (!this.#remove.has(item.id)) items.set(item.id, item);
     }
     for (const [id, item] of this.#insert) items.set(id, item);
+    for (const id of this.#patch.keys())
+      items.set(id, /** @type {T} */ (this.#patched(id, items.get(id))));
     return [...items.values()];
   }
 
@@ -94,27 +112,57 @@ export class Transaction {
   update(changes) {
     if (this._over)
       throw new SharedStateError("bad_update", "the transaction is over: an await is missing");
-    const { remove, insert, reset } = batch_of(changes);
+    const { remove, insert, reset, patch } = batch_of(changes);
     if (this.#ds.fields && insert.length) throw cut();
     if (reset) {
       this.#reset = true;
       this.#insert.clear();
+      this.#patch.clear();
     }
     // After a reset this only affects items inserted since.
     for (const id of remove) {
       this.#remove.add(id);
       this.#insert.delete(id);
+      this.#patch.delete(id);
     }
-    for (const item of insert) this.#insert.set(item.id, item);
+    for (const item of insert) {
+      this.#insert.set(item.id, item);
+      this.#patch.delete(item.id);
+    }
+    for (const each of patch) this.#patch.set(each.id, [...(this.#patch.get(each.id) ?? []), each]);
+  }
+
+  /**
+   * Set members of one item, and keep the others; see `Dataset.patch`. What was not read may be changed by others meanwhile.
+   *
+   * @param {string} id
+   * @param {Members<T>} members
+   */
+  patch(id, members) {
+    this.update({ patch: [{ id, set: members }] });
+  }
+
+  /**
+   * Add to a number in an item; see `Dataset.increment`.
+   *
+   * @param {string} id
+   * @param {string} member
+   * @param {number} [by]
+   */
+  increment(id, member, by = 1) {
+    this.update({ patch: [{ id, inc: { [member]: by } }] });
   }
 
   /** @internal @returns {Changes<any> | undefined} undefined if nothing was written */
   _batch() {
     const remove = this.#reset ? [] : [...this.#remove];
     const insert = [...this.#insert.values()];
-    if (!this.#reset && remove.length + insert.length === 0) return undefined;
+    const patch = [...this.#patch.values()].flat();
+    if (!this.#reset && remove.length + insert.length + patch.length === 0) return undefined;
     /** @type {Changes<any>} */
     const batch = { remove, insert, reset: this.#reset };
+    // A server that knows no patches need not hear of them.
+    if (patch.length) batch.patch = patch;
     if (!this.#read_all && this.#read.size === 0) return batch;
     if (!this._cursor)
       throw new SharedStateError("failed", "the server does not number its versions");

@@ -5,7 +5,7 @@ import { bad_update } from "../protocol/errors.js";
 import { is_object } from "../protocol/messages.js";
 import { plain } from "./plain.js";
 
-/** @import { Changes } from "../api/changes.js" */
+/** @import { Changes, Patch } from "../api/changes.js" */
 
 /**
  * @template {{id: string}} T
@@ -15,7 +15,8 @@ import { plain } from "./plain.js";
  */
 export function plain_changes(changes) {
   const copy = plain(changes);
-  expect(is_object(copy), "", "an object with remove, insert, reset");
+  expect(is_object(copy), "", "an object with remove, insert, reset, patch");
+  expect_values(changes.patch);
   // If it were dropped, like other undefined members, the update would be unconditional.
   expect(!("if" in changes) || changes.if, "if", "a cursor");
   const prepared = with_ids(copy);
@@ -25,19 +26,38 @@ export function plain_changes(changes) {
 }
 
 /**
+ * What is undefined would be omitted: as if nothing were to be changed, or a number were to be increased by nothing.
+ *
+ * @param {any} patches
+ * @throws {SharedStateError} `bad_update`, with the place
+ */
+function expect_values(patches) {
+  if (!Array.isArray(patches)) return;
+  for (const [n, patch] of patches.entries())
+    for (const kind of ["set", "inc", "add", "pull"])
+      for (const [member, value] of Object.entries(patch?.[kind] ?? {}))
+        expect(
+          value !== undefined,
+          `patch[${n}].${kind}.${member}`,
+          "a value; `unset` takes it away",
+        );
+}
+
+/**
  * The server never sees these changes in their original form, so everything is checked here.
  *
  * @param {Changes<any>} changes of a transaction
- * @returns {{remove: string[], insert: any[], reset: boolean}} the same, complete, with an id for each item
+ * @returns {{remove: string[], insert: any[], reset: boolean, patch: Patch[]}} the same, complete, with an id for each item
  * @throws {SharedStateError} `bad_update`, with the place
  */
 export function batch_of(changes) {
   const copy = plain_changes(changes);
   expect(!("if" in changes), "if", "none, in a transaction");
-  const { remove = [], insert = [], reset = false } = /** @type {any} */ (copy);
+  const { remove = [], insert = [], reset = false, patch = [] } = /** @type {any} */ (copy);
   expect_ids(remove, "remove");
+  expect_ids(patch, "patch", ".id");
   expect(typeof reset === "boolean", "reset", "true or false");
-  return { remove, insert, reset };
+  return { remove, insert, reset, patch };
 }
 
 /**

@@ -53,7 +53,8 @@ export class ClientProtocol {
     /** @type {Effect[]} */
     const out = [];
     this.#breaches = 0;
-    this.#session.connection_opened(token, this.#subscriptions.filtered, out);
+    const needed = this.#subscriptions.filtered || this.#requests.patching;
+    this.#session.connection_opened(token, needed, out);
     this.#subscriptions.connection_opened(out);
     this.#requests.connected = true;
     this.#requests.adjust(this.#session, out);

@@ -1,6 +1,6 @@
 /**
  * @typedef {"bad_message" | "bad_path" | "bad_update" | "no_service" | "unauthenticated" | "forbidden" | "conflict"
- *   | "too_large" | "too_many" | "unavailable" | "internal" | "connection_lost" | "closed" | "unreachable" | "sent_away"
+ *   | "mismatch" | "too_large" | "too_many" | "unavailable" | "internal" | "connection_lost" | "closed" | "unreachable" | "sent_away"
  *   | "released" | "bad_url" | "bad_option" | "refused" | "failed"} ErrorCode
  */
 
@@ -10,6 +10,7 @@
  * @property {unknown} [outcome]
  * @property {unknown} [reason]
  * @property {unknown} [place]
+ * @property {unknown} [ids]
  * @property {unknown} [rule]
  * @property {unknown} [retry_after]
  * @property {unknown} [epoch]
@@ -20,7 +21,7 @@
  * The only class of errors that this package creates.
  *
  * `code` is for programs, `message` for people. Codes of the server: `bad_message`,
- * `bad_path`, `bad_update`, `no_service`, `unauthenticated`, `forbidden`, `conflict`, `too_large`,
+ * `bad_path`, `bad_update`, `no_service`, `unauthenticated`, `forbidden`, `conflict`, `mismatch`, `too_large`,
  * `too_many`, `unavailable`, `internal`. Codes of this client:
  *
  * - `connection_lost`: the request was sent, but the connection was lost before the answer came. Whether it took
@@ -41,11 +42,12 @@
  * - `bad_message`: the server broke the protocol (reported, never a reply), or does not answer.
  * - `refused`: the server omitted a path from the subscriptions without a reason (level 1).
  * - `failed`: the server refused a request without a code (level 1), and `message` is its reason; or the request
- *   needs conditions or transactions, which level 1 does not have.
+ *   needs what the server does not have: conditions or transactions, filters, patches.
  *
  * Further members of the reply are copied: `outcome` ("unknown") with `unavailable`; `epoch` and
  * `version`, the collection's current state, with `conflict`; `reason` with `unauthenticated`; `place`, where in an update
- * the fault is, such as `insert[3]`; `rule`, for administrators; `retry_after`, seconds, with `too_many` where time helps.
+ * the fault is, such as `insert[3]`, and `ids` of the items, with `mismatch`; `rule`, for administrators; `retry_after`,
+ * seconds, with `too_many` where time helps.
  */
 export class SharedStateError
   extends /** @type {new (...args: any[]) => Error & Details} */ (Error)

@@ -19,7 +19,15 @@ import { filter_fault } from "./views.js";
 /** @import { Effect } from "./effects.js" */
 /** @import { Reply } from "./messages.js" */
 
-/** @typedef {{tunnel: number, ticket: unknown, text: string, asked: unknown, age: number}} Waiting `age`: ticks since it was sent */
+/**
+ * @typedef {object} Waiting
+ * @property {number} tunnel
+ * @property {unknown} ticket
+ * @property {string} text
+ * @property {unknown} asked
+ * @property {boolean} patches whether a server that knows no patches would take it for another update
+ * @property {number} age ticks since it was sent
+ */
 /** @typedef {{code?: number, reason?: string}} Closing how the server ended a connection, if it said so */
 
 /** The close code for a message that is too long (RFC 6455, section 7.4.1). */
@@ -44,6 +52,8 @@ export class Requests {
   bounds = {};
   /** @type {readonly unknown[] | undefined} what the server can do beyond level 2; undefined: not known */
   features;
+  /** Whether it will say so. */
+  #awaited = false;
   #next_tunnel = 0;
   /** @type {Map<unknown, Waiting>} by tunnel */
   sent = new Map();
@@ -82,16 +92,22 @@ export class Requests {
     if (error) return [settled(ticket, error)];
     // What is written may be large.
     const asked = cmd === "GET" ? arg : undefined;
-    this.#waiting.push({ tunnel, ticket, text, asked, age: 0 });
+    const patches = cmd === "PUT" && /** @type {any} */ (arg)?.patch !== undefined;
+    this.#waiting.push({ tunnel, ticket, text, asked, patches, age: 0 });
     this.#waiting_length += text.length;
     return this.#fill([]);
+  }
+
+  /** Whether something waits that not every server takes as it is meant. */
+  get patching() {
+    return this.#waiting.some(({ patches }) => patches);
   }
 
   /**
    * What is known of the connection has changed.
    *
-   * @param {{bounds: import("./bounds.js").Bounds, features: readonly unknown[] | undefined, held: boolean,
-   *   take_refusal(): SharedStateError | undefined}} session
+   * @param {{bounds: import("./bounds.js").Bounds, features: readonly unknown[] | undefined, awaited: boolean,
+   *   held: boolean, take_refusal(): SharedStateError | undefined}} session
    * @param {Effect[]} out
    */
   adjust(session, out) {
@@ -99,6 +115,7 @@ export class Requests {
     if (refusal) out.push(...this.#refuse(refusal));
     this.bounds = session.bounds;
     this.features = session.features;
+    this.#awaited = session.awaited;
     this.held = session.held;
     this.#fill(out);
   }
@@ -175,10 +192,17 @@ export class Requests {
   #fill(out) {
     const room = this.#window - this.sent.size;
     if (!this.connected || this.held || room <= 0) return out;
-    for (const request of this.#waiting.splice(0, room)) {
-      const { tunnel, text } = request;
-      this.sent.set(tunnel, request);
+    // What has to wait until it is known what the server can do holds up what was asked later.
+    const end = this.#awaited ? this.#waiting.findIndex(({ patches }) => patches) : -1;
+    for (const request of this.#waiting.splice(0, end < 0 ? room : Math.min(end, room))) {
+      const { tunnel, ticket, text, patches } = request;
       this.#waiting_length -= text.length;
+      if (patches && this.features && !this.features.includes("patch")) {
+        const error = new SharedStateError("failed", "the server knows no patches");
+        out.push(settled(ticket, error));
+        continue;
+      }
+      this.sent.set(tunnel, request);
       out.push(send_text(text));
     }
     return out;

@@ -70,6 +70,11 @@ export class Session {
     return this.held && this.#age <= this.#limit;
   }
 
+  /** Whether it has yet to say what it can do. */
+  get awaited() {
+    return !!this.#unanswered && !this.features;
+  }
+
   /**
    * @param {string | null | undefined} token
    * @param {boolean} needed whether a server without sessions would be of no use
@@ -83,7 +88,7 @@ export class Session {
     this.#avoid = false;
     this.held = !!this.#key && typeof token === "string";
     this.#token = token;
-    this.features = undefined;
+    this.features = avoid ? [] : undefined;
     if (!avoid) this.#ask(out);
   }
 

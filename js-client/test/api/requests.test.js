@@ -116,7 +116,7 @@ describe("requests", () => {
   test("another member than an update has is refused, and not in silence", async (t) => {
     const { client, ds, socket } = synced();
     for (const wrong of [{ inserts: [] }, { delete: ["a"] }, { insert: [{}], Reset: true }]) {
-      const message = `${Object.keys(wrong).at(-1)}: expected insert, remove, reset, if`;
+      const message = `${Object.keys(wrong).at(-1)}: expected insert, remove, reset, patch, if`;
       const expected = { name: "SharedStateError", code: "bad_update", message };
       await assert.rejects(ds.update(/** @type {any} */ (wrong)), expected);
       await assert.rejects(client.update(C, /** @type {any} */ (wrong)), expected);

@@ -99,8 +99,8 @@ describe("refused, with the place", () => {
 
   for (const [changes, message] of /** @type {[any, string][]} */ ([
     [undefined, "update: undefined is not JSON"],
-    [5, "update: expected an object with remove, insert, reset"],
-    [[], "update: expected an object with remove, insert, reset"],
+    [5, "update: expected an object with remove, insert, reset, patch"],
+    [[], "update: expected an object with remove, insert, reset, patch"],
     [Promise.resolve({}), "update: Promise is not JSON"],
   ]))
     test(`no changes at all: ${message}`, async () => {
