@@ -53,9 +53,9 @@ class Limits:
             `AwaitDrain` unanswered, before the connection is closed; its client can resume.
         linger_seconds: how long a collection that nobody watches stays in memory.
         linger_bytes: memory of all such collections together; beyond that, those that have waited longest go first.
-        encoded_bytes: memory of what is kept encoded in case somebody asks for it again, of all collections together;
-            beyond that, what was asked for the longest ago goes first, and is encoded again when it is needed. What
-            one collection keeps may exceed it.
+        encoded_bytes: memory of what is kept encoded in case somebody asks for it again, of all collections together,
+            and of what views remember to tell what has changed and to find it; beyond that, what was asked for the
+            longest ago goes first, and is made again when it is needed. What one collection keeps may exceed it.
         collections: collections watched, read or written at one time, by anyone; one more is answered `too_many`.
         loads: loads of one service under way at once; the others wait, with fairness between connections.
         names: names of collections or apps in one answer; a list that is longer comes in pages.

@@ -16,7 +16,6 @@ The rules:
 from __future__ import annotations
 
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from sharedstate_core.decisions.collection_step import COLLECTION_STEP, Asked, Step
@@ -101,7 +100,7 @@ class Collection(LongWork[C]):
             self._move(view, replica, out)
         source, notices = (replica, self._notices) if view is None else (view, view.notices)
         if notices.takes_turns(source, subscription.audience.parts, subscription.base):
-            self._subscribers.await_content(subscription)
+            self._subscribers.await_text(subscription, view)
             if self.operation is None and not proceeds:
                 self._host.take_turns(self)
             return ()
@@ -224,8 +223,11 @@ class Collection(LongWork[C]):
             content = "none"
         probe = may_probe and bool(freshness.ahead) and freshness.wants_probe
         unencoded = False
-        if asked == "read" or self._waiting.for_content:
+        waits_for_text = self._waiting.first_for_text() is not None
+        if asked == "read" or waits_for_text:
             unencoded = self.unencoded() is not None
+            if waits_for_text and not unencoded:
+                self._host.take_turns(self)  # for those who need not wait any more
         return COLLECTION_STEP.decide[
             content, watched, asked, freshness.retrying, probe, freshness.just_loaded, unencoded
         ]
@@ -241,11 +243,11 @@ class Collection(LongWork[C]):
             self._host.want_no_load(self)
 
     def _catch_up_waiting(self, out: list[Effect[C]]) -> None:
-        waiting = self._waiting.for_content
-        if not waiting or self._content.replica is None or isinstance(self.operation, str):
+        waiting, left = self._waiting, self._limits.turn_readers
+        if self._content.replica is None or isinstance(self.operation, str):
             return
-        before, left = len(waiting), self._limits.turn_readers
-        for subscription in list(islice(waiting, left)):
+        self._wake_encoded(self._content.replica, left)
+        for subscription in waiting.next(left):
             if left <= 0:
                 break
             left -= subscription.effort
@@ -254,7 +256,7 @@ class Collection(LongWork[C]):
                 reader.take(self.catch_up(subscription, out, proceeds=True), out)
             else:
                 self.suspend(subscription)
-        if left <= 0 and waiting and len(waiting) < before:
+        if left <= 0 and waiting.is_somebody_next:
             self._host.take_turns(self)
 
     def _release_answers(self, out: list[Effect[C]]) -> None:

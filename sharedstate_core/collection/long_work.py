@@ -213,19 +213,32 @@ class LongWork(Viewing[C]):
         replica = self._content.replica
         if replica is None:
             return None
-        for each in self._subscribers.waiting.for_content:
-            claimed = self._freshness.awaited_version(each, replica)
-            if claimed is None:
-                source, notices = self._source_of(each, replica)
-                wanted = each.audience.parts, each.base
-                if notices.takes_turns(source, *wanted):
-                    return source, notices, *wanted
+        if (wanted := self._unencoded_of_first(replica)) is not None:
+            return wanted
         head = self._queue.waiting[0] if self._queue.waiting else None
         if isinstance(head, Get):
             source, notices = self._source_for(head, replica)
             if notices.takes_turns(source, False, None):
                 return source, notices, False, None
         return None
+
+    def _unencoded_of_first(
+        self, replica: Replica
+    ) -> tuple[Source, Notices, bool, Cursor | None] | None:
+        """Return what takes turns to encode, for which some have waited the longest; None: it does not, any more."""
+        first = self._waiting.first_for_text()
+        if first is None or self._freshness.awaited_version(first, replica) is not None:
+            return None
+        source, notices = self._source_of(first, replica)
+        wanted = first.audience.parts, first.base
+        return (source, notices, *wanted) if notices.takes_turns(source, *wanted) else None
+
+    def _wake_encoded(self, replica: Replica, left: int) -> None:
+        """Look next at those who need not wait any more until something is encoded, as many as one turn may."""
+        while left > 0 and (first := self._waiting.first_for_text()) is not None:
+            if self._unencoded_of_first(replica) is not None:
+                return
+            left -= first.effort * self._waiting.wake_first(max(1, left // first.effort))
 
     def _encode(self, out: Effects[C]) -> None:
         """Begin to encode what somebody waits for."""

@@ -91,9 +91,11 @@ class CollectionState(Generic[C]):
 
     @property
     def memory(self) -> int:
-        """Approximate memory that its content takes, in bytes; what is encoded of it counts by itself (`encoded`)."""
-        views = 0 if self._views is None else self._views.memory
-        return self._content.memory + views
+        """Approximate memory that its content takes, in bytes.
+
+        What is kept encoded of it, and what its views remember, counts by itself (`encoded`).
+        """
+        return self._content.memory
 
     @property
     def cursor(self) -> Cursor | None:

@@ -165,6 +165,13 @@ class Subscribers(Generic[C]):
         if subscription.reader.state == "ready":
             self.waiting.add(subscription, claimed)
 
+    def await_text(self, subscription: Subscription[C], view: View | None) -> None:
+        """Let a subscription wait until what its reader is to be told of a view is encoded, unless it is blocked."""
+        if subscription.reader.state == "ready":
+            key = None if view is None else view.definition.key
+            wanted = key, subscription.audience.parts, subscription.base
+            self.waiting.await_text(subscription, wanted)
+
     def sync(
         self, subscription: Subscription[C], replica: Replica, view: View | None
     ) -> Sequence[Message]:

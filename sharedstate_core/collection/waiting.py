@@ -1,21 +1,28 @@
-"""The subscriptions of a collection that wait: for content, or for what they claim to hold already.
+"""The subscriptions of a collection that wait: for content, for its text, or for what they claim to hold already.
 
 The rules:
 
 1. Those that wait for content are looked at whenever there is some. Those that claim to hold a later version are looked
    at once the replica has reached it, or after a load: a change costs nothing for the others, however many there are.
-2. A reader is *behind* while any of its subscriptions waits.
+2. Those that wait until something is encoded, by turns, stand together, and are not looked at before. Then they come
+   first: what was encoded may not be kept for long.
+3. A reader is *behind* while any of its subscriptions waits.
 """
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from math import inf
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from sharedstate_core.effects import C
 from sharedstate_core.timers import Timers
 
+from .for_text import ForText
+
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from .reader import Reader
 
 
@@ -34,7 +41,7 @@ class Waiting(Generic[C, S]):
     """Those that wait.
 
     Attributes:
-        for_content: those to look at once there is content.
+        for_content: those to look at once there is content, without those that come first.
         behind: readers, with how many of their subscriptions wait.
         caught_up: readers of whom `expect` was asked, and who are not behind any more.
     """
@@ -43,6 +50,8 @@ class Waiting(Generic[C, S]):
         self.for_content: dict[S, None] = {}
         self.behind: dict[Reader[C], int] = {}
         self.caught_up: list[Reader[C]] = []
+        self._woken: dict[S, None] = {}  # come before those
+        self._for_text: ForText[S] | None = None  # none as long as nobody has waited so
         self._ahead: Timers[S] = Timers()  # due at the version that each claims
         self._expected: set[Reader[C]] = set()
 
@@ -55,10 +64,50 @@ class Waiting(Generic[C, S]):
         else:
             self._ahead.set(subscription, claimed)
 
+    def await_text(self, subscription: S, text: Hashable) -> None:
+        """Let a subscription wait until something is encoded, with all those that wait for the same."""
+        if subscription in self._woken:
+            del self._woken[subscription]
+        else:
+            if subscription not in self.for_content:
+                self.add(subscription)
+            del self.for_content[subscription]
+        if self._for_text is None:
+            self._for_text = ForText()
+        self._for_text.add(subscription, text)
+
+    def first_for_text(self) -> S | None:
+        """Return one of those that wait for the text that was asked for the longest ago."""
+        first = () if self._for_text is None else self._for_text.first()
+        return first[0] if first else None
+
+    def wake_first(self, most: int) -> int:
+        """Look next at some that wait for the same as `first_for_text`, which is encoded; return how many."""
+        if (for_text := self._for_text) is None:
+            return 0
+        first = for_text.first(most)
+        for subscription in first:
+            for_text.remove(subscription)
+            self._woken[subscription] = None
+        return len(first)
+
+    def next(self, most: int) -> list[S]:
+        """Return those of the ones that wait for content that are looked at next."""
+        return list(islice(chain(self._woken, self.for_content), most))
+
+    @property
+    def is_somebody_next(self) -> bool:
+        """Whether there are any."""
+        return bool(self._woken or self.for_content)
+
     def discard(self, subscription: S) -> None:
         """Let a subscription wait no more, if it does."""
         if subscription in self.for_content:
             del self.for_content[subscription]
+        elif subscription in self._woken:
+            del self._woken[subscription]
+        elif self._for_text is not None and subscription in self._for_text:
+            self._for_text.remove(subscription)
         elif subscription in self._ahead:
             self._ahead.cancel(subscription)
         else:

@@ -1,11 +1,11 @@
-"""What is kept encoded in case somebody asks for it again: the memory of it, for all collections together.
+"""What is kept in case somebody asks for it again, encoded or to find it soon: its memory, of all collections.
 
 The rules:
 
-1. Everything that is kept counts, each text once.
-2. Beyond the bound the collections that were asked for theirs the longest ago discard all of it, by turns. It is
-   encoded again when somebody asks.
-3. The collection that was asked last keeps its own whatever its size: it may be telling many of it.
+1. Everything that is kept counts, each text once; what views remember, and the values by which items are found, too.
+2. Beyond the bound those that were asked for theirs the longest ago discard all of it, by turns. It is encoded, or
+   found, again when somebody asks.
+3. Whoever was asked last keeps its own whatever its size: it may be telling many of it.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from sharedstate_core.limits import LiveLimits
 
 AT_ONCE: Final = 100
-"""Collections that discard their texts in one turn."""
+"""Those that discard their own in one turn."""
 
 
 class Keeper(Protocol):
-    """Who keeps encoded texts."""
+    """Who keeps something."""
 
     def clear(self) -> None:
-        """Discard all of them, and leave the line."""
+        """Discard all of it, and leave the line."""
         ...
 
 
@@ -34,7 +34,7 @@ class Encoded:
 
     Args:
         limits: the server's limits.
-        leftovers: takes long texts that are no longer kept.
+        leftovers: takes what is large and no longer kept.
 
     Attributes:
         bytes: memory of everything that is kept.
@@ -49,13 +49,28 @@ class Encoded:
         self.bytes = 0
         self.line: OrderedDict[Keeper, None] = OrderedDict()
 
+    def keep(self, keeper: Keeper, more: int, *, is_all: bool) -> None:
+        """Count what somebody keeps, who has been asked now.
+
+        Args:
+            keeper: who.
+            more: by how many bytes it is more than before.
+            is_all: whether it keeps nothing any more.
+        """
+        self.bytes += more
+        if is_all:
+            self.line.pop(keeper, None)
+        else:
+            self.line[keeper] = None
+            self.line.move_to_end(keeper)
+
     @property
     def is_over(self) -> bool:
         """Whether `trim` has something to do."""
         return self.bytes > self._limits.current.encoded_bytes and len(self.line) > 1
 
     def trim(self) -> None:
-        """Let those discard their texts that were asked the longest ago, as many as one turn may, until all fits."""
+        """Let those discard their own that were asked the longest ago, as many as one turn may, until all fits."""
         for _ in range(AT_ONCE):
             if not self.is_over:
                 return

@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ID_BYTES: Final = 150
-"""Approximate memory that each id takes."""
+CHANGED_BYTES: Final = 100
+LEFT_BYTES: Final = 200
+"""Approximate memory that each id takes of an item that is shown, which has it, too, or of one that was."""
 
 
 class Remembered:
     """The ids of what has changed in one view.
+
+    Args:
+        since: nothing of it is known yet.
 
     Attributes:
         since: all that has changed after this version is known.
@@ -26,13 +30,24 @@ class Remembered:
 
     __slots__ = ("changed", "left", "since")
 
-    def __init__(self) -> None:
-        self.since = 0
+    def __init__(self, since: int = 0) -> None:
+        self.since = since
         self.changed: OrderedDict[str, int] = OrderedDict()
         self.left: OrderedDict[str, int] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self.changed) + len(self.left)
+
+    @property
+    def memory(self) -> int:
+        """Approximate memory that it takes, in bytes."""
+        return CHANGED_BYTES * len(self.changed) + LEFT_BYTES * len(self.left)
+
+    @property
+    def newest(self) -> int:
+        """The newest version of which anything is known, or that is not known any more."""
+        ends = [next(reversed(those.values())) for those in (self.changed, self.left) if those]
+        return max(self.since, *ends) if ends else self.since
 
     def begin(self, version: int) -> None:
         """Remember nothing of what has been before a version."""

@@ -4,9 +4,10 @@ The rules:
 
 1. It does not hold its items. It remembers the ids of what has changed in it, so its net change costs what has changed
    in it, whatever else has changed in the collection, and no id is told that was never in it.
-2. What it remembers is bounded, and says nothing of versions that were passed over. For a cursor of which it does not
-   know what has changed since, everything is told, or, if whoever sees it may read the whole collection anyway, what
-   the collection knows: all that changed and is not shown now counts as gone.
+2. What it remembers is bounded, counts as what is kept encoded does, and may be forgotten at any time. It says nothing
+   of versions that were passed over. For a cursor of which it does not know what has changed since, everything is told,
+   or, if whoever sees it may read the whole collection anyway, what the collection knows: all that changed and is not
+   shown now counts as gone.
 3. Its cursor is the state that its readers in step were brought to. While nothing changes in it, it stays where it is,
    although the collection goes on: what is shown is the same.
 4. The order is that of insertion into the collection; an item that enters because it was changed stands where it
@@ -27,8 +28,8 @@ from sharedstate_core.storage import Cursor
 from .extent import ViewExtent
 from .finder import Finder, are_long
 from .portions import portions
-from .remembered import ID_BYTES, Remembered, newer
-from .window import Window, place_of
+from .remembered import Remembered, newer
+from .window import PLACE_BYTES, Window, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -67,19 +68,59 @@ class View:
     ) -> None:
         self.definition = definition
         self.notices = Notices(limits, encoded)
+        self._encoded = encoded
+        self._counted: int | None = None  # of its memory; None: it does not stay
         self.cursor = Cursor("", 0)
         self.readers = 0
         self._replica: Replica | None = None
         self._finder = Finder(definition, index)
         self._remembered = Remembered()
         self._window: Window | None = None
+        self._read = 0  # how many read what has changed, by portions
+        self._had_more = False  # when the window was forgotten
         self._shown_before: frozenset[str] | None = None  # while changes are taken in
+
+    # --- what it remembers ------------------------------------------------------------------------
 
     @property
     def memory(self) -> int:
-        """Approximate memory that it takes, in bytes."""
+        """Approximate memory that what it remembers takes, in bytes."""
         known = 0 if self._window is None else len(self._window)
-        return self.definition.size + ID_BYTES * (len(self._remembered) + 2 * known)
+        return self._remembered.memory + PLACE_BYTES * known
+
+    def stay(self) -> None:
+        """Be one of those that stay, whose memory counts."""
+        self._counted = 0
+        self._count()
+
+    def go(self) -> None:
+        """Be gone."""
+        self.forget()
+        self._counted = None
+
+    def forget(self) -> None:
+        """Forget all of it, and what was encoded."""
+        self.clear()
+        self.notices.clear()
+
+    def clear(self) -> None:
+        """Forget what it remembers; whoever held an earlier state, or sees a window, is told everything."""
+        window = self._window
+        if window is not None:
+            self._had_more = window.has_more
+            self._window = None
+        forgotten = self._remembered
+        self._remembered = Remembered(forgotten.newest)
+        if not self._read:
+            self._encoded.leftovers.add(forgotten.changed, forgotten.left)
+        self._count()
+
+    def _count(self) -> None:
+        """Count what it remembers now, and that it was asked."""
+        if self._counted is not None:
+            memory = self.memory
+            self._encoded.keep(self, memory - self._counted, is_all=not memory)
+            self._counted = memory
 
     def begin(self, replica: Replica) -> None:
         """Begin to follow a replica, of which nothing is known yet, or not any more."""
@@ -87,6 +128,7 @@ class View:
         self.cursor = replica.cursor
         self._remembered.begin(replica.version)
         self._window = self._shown_before = None
+        self._count()
 
     def is_passed_by(self, cursor: Cursor) -> bool:
         """Return whether a reader has been brought to a later state of the collection, in which it shows the same."""
@@ -96,7 +138,7 @@ class View:
     @property
     def has_more(self) -> bool:
         """Whether there are older items than those it shows, once it has been asked for everything."""
-        return self._window is not None and self._window.has_more
+        return self._had_more if self._window is None else self._window.has_more
 
     def is_of(self, replica: Replica) -> bool:
         """Return whether it follows this replica."""
@@ -134,16 +176,19 @@ class View:
         Returns:
             Whether its readers see a change.
         """
-        before, window, remembered = self._shown_before, self._window, self._remembered
+        before, window = self._shown_before, self._window
         self._shown_before = None
-        if window is None:  # nobody has asked yet what is in it: what has gone is not known
-            remembered.since = version
+        if (
+            window is None
+        ):  # nobody has asked what is in it, or it was forgotten: what has gone is not known
+            self._remembered.since = version
             return True
         if before is None:
             return False
         if window.needs_more:
             window = yield from self._find_newest(size)
         shown = window.shown
+        remembered = self._remembered  # as it is now: it may have been forgotten
         changed = list(newer(remembered.changed, version - 1))
         for id in changed:
             if id not in shown:
@@ -160,6 +205,7 @@ class View:
         """Be at a later state of the collection; remember no more than `keep` ids, but all that this has changed."""
         self.cursor = cursor
         self._remembered.keep(keep, cursor.version)
+        self._count()
 
     # --- as a source of notifications -------------------------------------------------------------
 
@@ -262,14 +308,18 @@ class View:
         found: list[Entry] = []
         entry_of, remembered = self._content.entry, self._remembered
         left, changed = newer(remembered.left, since), newer(remembered.changed, since)
-        while ids := list(islice(left, size)):
-            gone(ids)
-            yield
-        while ids := list(islice(changed, size)):
-            entries = [entry for entry in map(entry_of, ids) if entry is not None]
-            gone([entry.id for entry in entries if entry.removed > since])
-            found += entries
-            yield
+        self._read += 1
+        try:
+            while ids := list(islice(left, size)):
+                gone(ids)
+                yield
+            while ids := list(islice(changed, size)):
+                entries = [entry for entry in map(entry_of, ids) if entry is not None]
+                gone([entry.id for entry in entries if entry.removed > since])
+                found += entries
+                yield
+        finally:
+            self._read -= 1
         return found
 
     def _find_changed(
@@ -303,6 +353,7 @@ class View:
 
     def _find_newest(self, size: int) -> Generator[None, None, Window]:
         self._window = window = yield from self._finder.find_newest(self._content, size)
+        self._count()
         return window
 
 

@@ -62,7 +62,7 @@ class Views:
         self._limits = limits
         self._encoded = encoded
         self._replica: Replica | None = None
-        self._index = ItemIndex()
+        self._index = ItemIndex(encoded)
         self._by_item = ViewIndex()
         self._views: dict[str, View] = {}
         self._by_age: OrderedDict[View, None] = OrderedDict()  # those with the oldest cursor first
@@ -72,11 +72,6 @@ class Views:
 
     def __len__(self) -> int:
         return len(self._views)
-
-    @property
-    def memory(self) -> int:
-        """Approximate memory that they take, in bytes."""
-        return self._index.memory + sum(view.memory for view in self._views.values())
 
     @property
     def scanned(self) -> int:
@@ -124,6 +119,7 @@ class Views:
             view = self._views[definition.key] = self.once(definition)
             self._index.use(self._by_item.add(view))
             self._by_age[view] = self._waiting[view] = None
+            view.stay()
         return view
 
     def has(self, view: View) -> bool:
@@ -144,7 +140,7 @@ class Views:
         self._index.leave(self._by_item.discard(view))
         self._waiting.pop(view, None)
         self.due.pop(view, None)
-        view.notices.clear()
+        view.go()
         if not self._views and self._replica is not None:
             self._replica.before = None
             self._replica = None
@@ -155,7 +151,7 @@ class Views:
         self._replica = None
         self._waiting = dict.fromkeys(self._views.values())
         for view in self._waiting:
-            view.notices.clear()
+            view.forget()
 
     # --- following the collection -----------------------------------------------------------------
 
@@ -198,6 +194,7 @@ class Views:
         touched: dict[View, None] = {}
         yield from self._take_in(before, replica, touched, turn)
         before.texts = {}
+        self._index.count()
         size = self._limits.current.turn_items
         for view in touched:
             last = view.definition.last

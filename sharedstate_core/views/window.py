@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 SPARE: Final = 64
 """Items that are remembered at least beside those shown: one or more, so that it is known whether there are others."""
 
+PLACE_BYTES: Final = 200
+"""Approximate memory that each item takes that is known, in the window or before it."""
+
 Place: TypeAlias = "tuple[int, int, str]"
 """Where an item stands in the order of insertion: `created`, `place`, and its id."""
 

@@ -108,7 +108,7 @@ def test_what_is_read_once_leaves_no_index() -> None:
         world.settle()
         assert asked.ok
         assert asked.reply["data"]  # type: ignore[index]
-    indexed = views(world)._index._ids
+    indexed = views(world)._index._by_value
     assert {path for _, path in indexed} <= {("m0",)}
 
 

@@ -70,5 +70,5 @@ def test_it_is_about_the_memory_that_an_index_takes(member: str) -> None:
     connection = scene.connect(PATH)
     text = subscribe([PATH], options={"view": "v", "where": {member: "none"}})
     size = taken(lambda: scene.say(connection, text))
-    counted = views_of(scene).memory
+    counted = views_of(scene)._index.memory
     assert counted / 2 < size < counted * 1.2, (counted, size)

@@ -48,6 +48,7 @@ class Chooser:
             part_bytes=choice([20, 100_000]),
             views=choice([READERS * len(VIEWS), 10_000]),
             scanned_views=READERS * len(VIEWS),
+            encoded_bytes=choice([0, 1000, 1 << 27]),
             linger_seconds=10.0,
         )
 

@@ -180,7 +180,12 @@ def _check_collection(world: World, collection: Collection[Connection]) -> None:
         for audience, group in groups._by_audience.items()
         for connection in group.connections
     }
-    there = [*subscribers.waiting.for_content, *subscribers.waiting._ahead]
+    there = [
+        *subscribers.waiting.for_content,
+        *subscribers.waiting._woken,
+        *(subscribers.waiting._for_text or ()),
+        *subscribers.waiting._ahead,
+    ]
     waiting = {(s.audience, s.reader.connection) for s in there}
     assert len(there) == len(waiting)
     behind = subscribers.waiting.behind
