@@ -45,7 +45,8 @@ class Limits:
             large is refused with `too_large`. What another process commits at the same moment is not counted.
         views: different views of one collection that are watched at one time; one more is answered `too_many`.
         scanned_views: of these, those whose filter asks for no value of any member, or for values of more members than
-            32 of one collection, so that it is looked at whenever an item changes; one more is answered `too_many`.
+            32 of one collection, so that it is looked at whenever an item changes; one more is answered `too_many`. One
+            connection gets no more than it leaves to others: half of them if it is the only one.
         last: items that a view of the newest ones may have.
         tombstones: removed ids that one collection remembers in memory, so that a client can resume.
         group: maximum number of updates in one commit; fewer if they are large, about 1 MiB together.

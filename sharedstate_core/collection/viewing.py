@@ -58,6 +58,8 @@ class Viewing(CollectionState[C]):
             view = views.open(subscription.definition)
             subscription.definition = view.definition  # so that there is one of it
             view.readers += 1
+            if views.scans(view):
+                views.scanning[subscription.reader] += 1
             views.unused.pop(view, None)
             self._present.discard(subscription.reader)
 
@@ -67,6 +69,10 @@ class Viewing(CollectionState[C]):
             views = self._all_views()
             view = views.open(subscription.definition)
             view.readers -= 1
+            if views.scans(view):
+                views.scanning[subscription.reader] -= 1
+                if not views.scanning[subscription.reader]:
+                    del views.scanning[subscription.reader]
             if not view.readers:
                 views.unused[view] = None
                 self._left.append(view)

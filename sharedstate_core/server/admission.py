@@ -62,7 +62,7 @@ class Admission(Generic[C]):
             registry.check_room(path, more)
         there = registry.get(path)
         if definition is not None and there is not None and there.views is not None:
-            there.views.check_room(definition)
+            there.views.check_room(definition, session)
         scope = rights.scope(session, path)
         audience = Audience(name.path, options.parts, name.view, scope)
         subscription = Subscription(

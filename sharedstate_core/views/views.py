@@ -11,9 +11,9 @@ The rules:
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sharedstate_core.errors import RequestError
 from sharedstate_core.items.entry import Before
@@ -56,6 +56,7 @@ class Views:
     Attributes:
         due: those whose readers in step have yet to be told.
         unused: those that nobody sees, until when they stay; None: that is yet to be said.
+        scanning: how many subscriptions each reader has to views that are asked about every item.
     """
 
     def __init__(self, limits: LiveLimits, encoded: Encoded) -> None:
@@ -69,6 +70,7 @@ class Views:
         self._waiting: dict[View, None] = {}  # those that do not follow the replica yet
         self.due: dict[View, None] = {}
         self.unused: dict[View, float | None] = {}
+        self.scanning: Counter[Any] = Counter()
 
     def __len__(self) -> int:
         return len(self._views)
@@ -78,8 +80,14 @@ class Views:
         """Number of views that are asked about every item."""
         return len(self._by_item.scanned)
 
-    def check_room(self, definition: Definition) -> None:
+    def scans(self, view: View) -> bool:
+        """Return whether a view is asked about every item."""
+        return view in self._by_item.scanned
+
+    def check_room(self, definition: Definition, reader: object) -> None:
         """Refuse one view too many, of those that somebody sees.
+
+        Of the views that are asked about every item a reader sees no more than it leaves to others.
 
         Raises:
             RequestError: `too_many`.
@@ -91,15 +99,16 @@ class Views:
             text = f"at most {limits.views} different filters of a collection (limits.views)"
             raise RequestError("too_many", text)
         is_scanned = not self._by_item.takes(definition.index_keys)
-        if is_scanned and self._scanned_and_seen() >= limits.scanned_views:
-            most = f"at most {limits.scanned_views} different filters (limits.scanned_views)"
-            which = f"that ask for no value by eq, in or has, of {MAX_MEMBERS} members in all"
-            raise RequestError("too_many", f"{most} {which}")
+        if is_scanned:
+            left = limits.scanned_views - self._scanned_and_seen()
+            if left <= self.scanning[reader]:
+                most = f"at most {limits.scanned_views} different filters (limits.scanned_views)"
+                which = f"that ask for no value by eq, in or has, of {MAX_MEMBERS} members in all"
+                each = "and of one connection as many as it leaves to others"
+                raise RequestError("too_many", f"{most} {which}, {each}")
 
     def _scanned_and_seen(self) -> int:
         scanned = self._by_item.scanned
-        if len(scanned) < self._limits.current.scanned_views:
-            return len(scanned)
         return sum(view not in self.unused for view in scanned)
 
     def in_the_way_of(self, definition: Definition) -> View | None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sharedstate_core.testing import Asked
     from sharedstate_core.views.views import Views
 
-FEW = Limits(scanned_views=2, linger_seconds=1.0)
+FEW = Limits(scanned_views=4, linger_seconds=1.0)
 
 
 def ask(world: World, filters: Mapping[str, dict[str, Any]], client: int = 0) -> Asked:

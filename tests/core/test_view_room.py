@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sharedstate_core.views.views import Views
 
-FEW = Limits(views=5, scanned_views=3)
+FEW = Limits(views=5, scanned_views=6)
 
 
 def views(world: World) -> Views:
@@ -61,10 +61,28 @@ def test_views_that_nobody_sees_make_room_for_others(kind: Any) -> None:
 def test_views_that_somebody_sees_do_not() -> None:
     world = World(2, limits=FEW, store=stored("a"))
     assert refused(world, 0, {f"v{n}": typed(n) for n in range(4)}) == ["v3"]
-    assert refused(world, 1, {"other": typed(9), "same": typed(1)}) == ["other"]
+    assert not refused(world, 1, {"other": typed(9), "same": typed(1)})
+    assert refused(world, 1, {"another": typed(10)}) == ["another"]
     world.clients[0].put_subs({}, [(P, "v0"), (P, "v1")])
-    assert refused(world, 1, {"other": typed(9), "another": typed(10)}) == ["another"]
-    assert refused(world, 1, {f"n{n}": {"value": n} for n in range(3)}) == ["n2"]
+    assert not refused(world, 1, {"another": typed(10)})
+    assert refused(world, 1, {f"n{n}": {"value": n} for n in range(3)}) == ["n1", "n2"]
+    check_copies(world)
+
+
+def test_one_connection_leaves_others_as_many_as_it_has() -> None:
+    world = World(4, limits=Limits(scanned_views=20), store=stored("a"))
+    filters = {f"v{n}": typed(n) for n in range(30)}
+    assert len(refused(world, 0, filters)) == 20
+    assert len(refused(world, 1, {name: typed(40 + n) for n, name in enumerate(filters)})) == 25
+    assert not refused(world, 2, {"mine": typed(100)})
+    assert not refused(world, 0, {"theirs": typed(100)})  # it is there
+    world.clients[0].put_subs({}, list(world.clients[0].copies))
+    world.settle()
+    assert not refused(world, 3, {f"v{n}": typed(200 + n) for n in range(7)})
+    for client in world.clients[1:]:
+        client.put_subs({}, list(client.copies))
+    world.settle()
+    assert not views(world).scanning
     check_copies(world)
 
 

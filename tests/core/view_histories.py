@@ -47,7 +47,7 @@ class Chooser:
             tombstones=choice([0, 2, 5, 100]),
             part_bytes=choice([20, 100_000]),
             views=choice([READERS * len(VIEWS), 10_000]),
-            scanned_views=READERS * len(VIEWS),
+            scanned_views=2 * READERS * len(VIEWS),
             encoded_bytes=choice([0, 1000, 1 << 27]),
             linger_seconds=10.0,
         )
