@@ -17,6 +17,7 @@ ErrorCode = Literal[
     "unauthenticated",
     "forbidden",
     "conflict",
+    "mismatch",
     "too_large",
     "too_many",
     "unavailable",

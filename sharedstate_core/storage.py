@@ -8,12 +8,14 @@ horizon on. A store's `epoch` names one run of its version counts: it changes wh
 All of these types but `Cursor` may gain members, with defaults, at the end: read them by name.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 from msgspec import Struct
 
-from .errors import ErrorCode
+from .errors import ErrorCode, MismatchError
 from .updates import Update
 
 
@@ -59,11 +61,20 @@ class Rejected(Struct, frozen=True):
         code: `conflict` for a condition that does not hold, otherwise the code that fits best.
         message: one readable sentence for the author.
         version: the collection's version at that point.
+        place: where in the update the fault is, such as `patch[2].inc.votes`; None if it is in no single place.
+        ids: the items that a patch does not fit; None if that is not why.
     """
 
     code: ErrorCode
     message: str
     version: int
+    place: str | None = None
+    ids: tuple[str, ...] | None = None
+
+    @classmethod
+    def misfit(cls, error: MismatchError, version: int) -> Rejected:
+        """Return the outcome of a write whose patch does not fit, which `updates.resolve` has raised."""
+        return cls(error.code, error.message, version, error.place, (error.id,))
 
 
 Outcome: TypeAlias = Committed | Rejected

@@ -184,7 +184,9 @@ class _Waiting(NamedTuple):
     def size(self) -> int:
         """Size of its texts, in bytes."""
         texts = (write.update.insert.values() for write in self.commit.writes)
-        return sum(len(text) for each in texts for text in each)
+        size = sum(len(text) for each in texts for text in each)
+        patches = (patch for write in self.commit.writes for patch in write.update.patch)
+        return size + sum(patch.length for patch in patches)
 
 
 def _settle(future: asyncio.Future[CommitResult], outcome: CommitResult | Exception) -> None:

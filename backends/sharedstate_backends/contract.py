@@ -6,8 +6,9 @@ different collections; `heads` and `collections` may run at any time.
 
 Rules:
 
-1. `commit` applies its writes in order, in one transaction. A write whose condition does not hold is
-   rejected alone. Every other write raises the collection's version by one, except a no-op, which leaves it.
+1. `commit` applies its writes in order, in one transaction. A write whose condition does not hold, or whose patch does
+   not fit (see `Patching`), is rejected alone. Every other write raises the collection's version by one, except a
+   no-op, which leaves it.
 2. What `commit` has returned stays stored, to the extent that the service documents (in memory: until it is closed).
 3. `load` is a snapshot: version, horizon and rows belong together. Neither it nor `heads` ever shows half a
    commit, not even one whose caller was cancelled and that is still under way.
@@ -152,6 +153,20 @@ class Doubting(Protocol):
             StorageError: the store cannot be used now.
         """
         ...
+
+
+class Patching(Protocol):
+    """An optional part of a store: it carries out the patches of updates.
+
+    Of each write, after its condition, `sharedstate_core.updates.resolve` makes what is to be stored from the items as
+    they are at that point of the transaction: it is only to be called, and the result stored as any update is. A write
+    that it raises `MismatchError` for is rejected alone: `Rejected.misfit(error, version)`.
+
+    Attributes:
+        takes_patches: True. The server refuses patches for a service whose backend has not this attribute.
+    """
+
+    takes_patches: bool
 
 
 class ListingApps(Protocol):

@@ -1,6 +1,6 @@
 """The core's storage operations, carried out on a backend."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from sharedstate_core.driver import Operation
@@ -9,6 +9,12 @@ from sharedstate_core.storage import CommitResult, Loaded
 
 from .contract import Backend, Doubting, ListingApps, ListingPages, NotOfferedError
 from .pages import page_of
+
+
+def patchable(backends: Mapping[str, Backend]) -> tuple[str, ...]:
+    """Return the names of the services whose backends carry out patches: see `Patching`."""
+    names = backends.items()
+    return tuple(name for name, each in names if getattr(each, "takes_patches", False) is True)
 
 
 async def perform(

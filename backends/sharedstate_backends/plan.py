@@ -1,15 +1,17 @@
 """What a commit does to one collection, computed before anything is written: pure functions, no I/O.
 
 A store reads the collection's head, calls `plan`, and writes just what must change, however many writes there were:
-each id once, and the head. It reads only the rows of ids on which a condition depends (`names`): for any other id the
-statement that writes it handles whatever it finds.
+each id once, and the head. It reads only the rows of ids on which a condition depends, and of those that are patched
+(`names`): for any other id the statement that writes it handles whatever it finds.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from sharedstate_core.errors import MismatchError
 from sharedstate_core.storage import (
     Committed,
     Outcome,
@@ -17,6 +19,7 @@ from sharedstate_core.storage import (
     Row,
     condition_holds,
 )
+from sharedstate_core.updates import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,11 +54,12 @@ class Head(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What a plan needs to know of an id's row; `created` is 0 in a tombstone."""
+    """What a plan needs to know of an id's row; `created` is 0 in a tombstone, and `text` is for patches."""
 
     created: int
     place: int
     version: int
+    text: bytes | None = None
 
 
 _UNKNOWN: Final = Known(-1, -1, -1)
@@ -97,13 +101,22 @@ def must_prune(head: Head, max_tombstones: int) -> bool:
 
 
 def names(writes: Sequence[Write]) -> list[str]:
-    """Return the distinct ids whose rows must be known for these writes: those of conditions."""
-    ids: dict[str, None] = {}
+    """Return the distinct ids whose rows must be known for these writes: those of conditions, and of patches."""
+    ids = dict.fromkeys(patched_ids(writes))
     for write in writes:
         condition = write.condition
         if condition is not None and condition.ids is not None:
             ids |= dict.fromkeys(condition.ids)
     return list(ids)
+
+
+def patched_ids(writes: Sequence[Write]) -> dict[str, None]:
+    """Return the distinct ids that patches are about: of their rows the texts must be known, too."""
+    ids: dict[str, None] = {}
+    for write in writes:
+        if write.update.patch:
+            ids |= dict.fromkeys(patch.id for patch in write.update.patch)
+    return ids
 
 
 def plan(
@@ -119,7 +132,8 @@ def plan(
     Args:
         epoch: the store's epoch.
         head: the collection's head.
-        known: what is known of each of `names(writes)`; None: it has no row, not even a tombstone.
+        known: what is known of each of `names(writes)`; None: it has no row, not even a tombstone. With its text for
+            `patched_ids(writes)`.
         writes: in order.
         max_text: longest text that the store accepts, in bytes; a write with a longer one is rejected.
     """
@@ -130,7 +144,14 @@ def plan(
         if condition is not None and not _holds(condition, epoch, result.head, state):
             message = "the collection has changed in the meantime"
             result.outcomes.append(Rejected("conflict", message, result.head.version))
-        elif max_text is not None and (problem := _too_large(update, max_text)):
+            continue
+        if update.patch:
+            try:
+                update = resolve(update, partial(_text, result, state))
+            except MismatchError as error:
+                result.outcomes.append(Rejected.misfit(error, result.head.version))
+                continue
+        if max_text is not None and (problem := _too_large(update, max_text)):
             result.outcomes.append(Rejected("too_large", problem, result.head.version))
         else:
             if not update.is_noop:
@@ -145,6 +166,12 @@ def _holds(condition: Condition, epoch: str, head: Head, state: _State) -> bool:
     return condition_holds(
         condition, epoch=epoch, version=head.version, horizon=head.horizon, versions=versions
     )
+
+
+def _text(plan: Plan, state: _State, id: str) -> bytes | None:
+    """Return the text of a patched item; None if there is none."""
+    row = state.get(id) if plan.reset else state[id]
+    return None if row is None else row.text
 
 
 def _too_large(update: Update, max_text: int) -> str | None:

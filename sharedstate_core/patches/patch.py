@@ -7,7 +7,7 @@ are JSON text, so that numbers keep their digits.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from itertools import chain, pairwise
 from math import isfinite
 
 import msgspec
@@ -49,6 +49,12 @@ class Patch(Struct, frozen=True):
         """Number of members it names."""
         lists = self.set, self.unset, self.inc, self.now, self.add, self.pull
         return sum(map(len, lists))
+
+    @property
+    def length(self) -> int:
+        """Length of its values, together."""
+        values = chain(self.set.values(), self.inc.values(), self.add.values(), self.pull.values())
+        return sum(map(len, values))
 
     @property
     def is_only_whole(self) -> bool:

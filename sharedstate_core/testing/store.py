@@ -2,8 +2,8 @@
 
 The rules:
 
-1. A commit applies its writes in order; one whose condition does not hold is rejected alone; every other one raises the
-   version by one, unless it is a no-op.
+1. A commit applies its writes in order; one whose condition does not hold, or whose patch does not fit, is rejected
+   alone; every other one raises the version by one, unless it is a no-op.
 2. A row keeps `created` and `place` when its item is replaced; removing an item leaves a tombstone.
 3. Beyond `tombstones` of them, the oldest are forgotten and `horizon` moves to the newest one forgotten. A reset
    forgets them all.
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec.structs import replace
 
 from sharedstate_core.arguments import check_number, expect
+from sharedstate_core.errors import MismatchError
 from sharedstate_core.storage import (
     CommitResult,
     Committed,
@@ -32,7 +33,7 @@ from sharedstate_core.storage import (
     Write,
     condition_holds,
 )
-from sharedstate_core.updates import Update, apply
+from sharedstate_core.updates import Update, apply, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -54,6 +55,10 @@ class _Table:
         self.version = floor
         self.horizon = floor
         self.rows: dict[str, Row] = {}
+
+    def text(self, id: str) -> bytes | None:
+        row = self.rows.get(id)
+        return None if row is None else row.text
 
     def write(self, update: Update, tombstones: int) -> None:
         self.version += 1
@@ -114,11 +119,19 @@ class MemoryStore:
             ):
                 outcomes.append(Rejected("conflict", "it has changed meanwhile", table.version))
             else:
-                if not update.is_noop:
-                    table.write(update, self._tombstones)
-                    history.append(Version(update, apply(history[-1].state, update)))
-                outcomes.append(Committed(table.version))
+                outcomes.append(self._write(table, history, update))
         return CommitResult(self.epoch, outcomes)
+
+    def _write(self, table: _Table, history: list[Version], update: Update) -> Outcome:
+        """Apply an update; the rows and the history each find out by themselves what its patches lead to."""
+        try:
+            resolved = resolve(update, table.text)
+        except MismatchError as error:
+            return Rejected.misfit(error, table.version)
+        if not update.is_noop:
+            table.write(resolved, self._tombstones)
+            history.append(Version(update, apply(history[-1].state, update)))
+        return Committed(table.version)
 
     def load(self, path: CollectionPath, since: Cursor | None) -> Loaded:
         """Carry out a `Load`: return what changed after `since` if that is known, else everything."""

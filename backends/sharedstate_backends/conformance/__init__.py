@@ -66,6 +66,7 @@ _NAMES = (
     "declared",
     "model",
     "optional",
+    "patches",
     "reopening",
     "stepping",
     "trial",
@@ -89,6 +90,7 @@ from .model import (  # noqa: E402
     write_all,
 )
 from .optional import OptionalCases  # noqa: E402
+from .patches import PatchCases  # noqa: E402
 from .reopening import ReopenCases  # noqa: E402
 from .volume import VolumeCases  # noqa: E402
 
@@ -112,6 +114,7 @@ class BackendConformance(
     CancelCases,
     ReopenCases,
     OptionalCases,
+    PatchCases,
     DeclaredCases,
 ):
     """All cases. Most use the fixture `backend`, open and empty; some the fixture `reopen`, if it exists."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sharedstate_core.paths import CollectionPath
 from sharedstate_core.storage import Committed, Cursor, Write
-from sharedstate_core.updates import Update, apply
+from sharedstate_core.updates import Update, apply, resolve
 
 from .rules import Rule
 
@@ -71,10 +71,11 @@ class Model:
         return self.states[-1]
 
     def write(self, update: Update) -> int:
-        """Apply an update; return the version after it."""
+        """Apply an update, whose patches must fit; return the version after it."""
         if update.is_noop:
             return self.version
         before = self.state
+        update = resolve(update, before.get)
         self.states.append(apply(before, update))
         if update.reset:
             self.last_reset = self.version

@@ -80,6 +80,11 @@ class Island:
         """The wrapped backend, for use on asyncio without the island."""
         return self._backend
 
+    @property
+    def takes_patches(self) -> bool:
+        """See `Patching`."""
+        return getattr(self._backend, "takes_patches", False) is True
+
     async def missing(self) -> str | None:
         """See `Surveying.missing`; None if the backend does not have it."""
         if getattr(self._backend, "missing", None) is None:

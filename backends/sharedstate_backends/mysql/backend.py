@@ -79,9 +79,14 @@ class MysqlBackend:
         max_collections: maximum number of collections; an update that would create another one is rejected with
             `too_many`.
 
+    Attributes:
+        takes_patches: see `Patching`.
+
     Raises:
         TypeError, ValueError: an argument has the wrong type or value.
     """
+
+    takes_patches = True
 
     def __init__(
         self,

@@ -2,8 +2,8 @@
 """Commits to the tables of one service in SQLite: reads, decisions and writes inside the caller's transaction.
 
 Commits to many collections take as many statements as one does: heads are read, and the rows on which conditions
-depend; then rows are written, and heads. Each step of a statement releases and reacquires Python's global lock, which
-costs more than the step itself while the server is busy.
+depend, or that are patched; then rows are written, and heads. Each step of a statement releases and reacquires Python's
+global lock, which costs more than the step itself while the server is busy.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sharedstate_backends.collection_limit import MAX_COLLECTIONS, CollectionLimit
 from sharedstate_backends.history.vectors import STARTS, Lost, State, with_writer
 from sharedstate_backends.layout import table_names
-from sharedstate_backends.plan import MAX_TOMBSTONES, Known, names, plan
+from sharedstate_backends.plan import MAX_TOMBSTONES, Known, names, patched_ids, plan
 from sharedstate_core.storage import CommitResult
 
 from .rows import Change, Rows, batches, flat, placeholders
@@ -106,7 +106,12 @@ class Commits:
             else {}
         )
         wanted = [(heads[part.collection][1], id) for part in parts for id in names(part.writes)]
+        patched = [
+            (heads[part.collection][1], id) for part in parts for id in patched_ids(part.writes)
+        ]
         known = self._known(cursor, wanted)
+        if patched:
+            self._read_texts(cursor, patched, known)
         stored: list[Stored] = []
         changes: list[Change] = []
         for path, writes, _, writer in parts:
@@ -159,5 +164,25 @@ class Commits:
                 flat(batch),
             )
             for key, id, *rest in found.fetchall():
-                known[key][id] = Known._make(rest)
+                known[key][id] = Known(*rest)
         return known
+
+    def _read_texts(
+        self,
+        cursor: sqlite3.Cursor,
+        wanted: Sequence[tuple[int | None, str]],
+        known: dict[int | None, dict[str, Known | None]],
+    ) -> None:
+        """Add their texts to what is known of these ids."""
+        for batch in batches(wanted, PAIRS):
+            found = cursor.execute(
+                f"WITH wanted (collection, id) AS (VALUES {placeholders(len(batch), 2)}) "
+                f"SELECT item.collection, item.id, data FROM wanted "
+                f"CROSS JOIN {self._items} AS item "
+                "ON item.collection = wanted.collection AND item.id = wanted.id",
+                flat(batch),
+            )
+            for key, id, text in found.fetchall():
+                row = known[key][id]
+                assert row is not None  # noqa: S101  (it was read in the same transaction)
+                known[key][id] = row._replace(text=text)

@@ -5,13 +5,15 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from sharedstate_backends import Backend
-from sharedstate_core import storage
+from sharedstate_core import MismatchError, resolve, storage
 from sharedstate_core.paths import CollectionPath
 from sharedstate_core.storage import CommitResult, Cursor, Loaded, Outcome, Row, Write
 
 
 class DictionaryBackend:
     """Keeps, for each collection, its version and one row for every id it ever had."""
+
+    takes_patches = True
 
     def __init__(self) -> None:
         self.epoch = secrets.token_urlsafe(9)
@@ -35,11 +37,16 @@ class DictionaryBackend:
             if not holds(condition, version=version, versions=seen):
                 outcomes.append(storage.Rejected("conflict", "the collection has changed", version))
                 continue
+            try:
+                plain = resolve(update, lambda id: rows[id].text if id in rows else None)
+            except MismatchError as error:
+                outcomes.append(storage.Rejected.misfit(error, version))
+                continue
             version += not update.is_noop
-            for id in rows if update.reset else update.remove:
+            for id in rows if plain.reset else plain.remove:
                 if id in rows and rows[id].text is not None:
                     rows[id] = Row(id, None, created=0, place=0, version=version)
-            for index, (id, text) in enumerate(update.insert.items()):
+            for index, (id, text) in enumerate(plain.insert.items()):
                 old = rows.get(id)
                 created, place = (old.created, old.place) if old and old.text else (version, index)
                 rows[id] = Row(id, text, created, place, version)

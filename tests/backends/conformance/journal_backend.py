@@ -80,6 +80,8 @@ class JournalBackend:
         max_tombstones: removed ids that are remembered in each collection.
     """
 
+    takes_patches = True
+
     def __init__(self, file: Path, max_tombstones: int = MAX_TOMBSTONES) -> None:
         self.file = file
         self.max_tombstones = max_tombstones
@@ -182,7 +184,9 @@ class JournalBackend:
         self.notice()
         head, rows = self.collection(path)
         known = {
-            id: Known(row.created, row.place, row.version) if (row := rows.get(id)) else None
+            id: Known(row.created, row.place, row.version, row.text)
+            if (row := rows.get(id))
+            else None
             for id in names(writes)
         }
         return plan(self.epoch, head, known, writes)

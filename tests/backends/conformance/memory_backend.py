@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class MemoryBackend:
     """A store for a service of any name."""
 
+    takes_patches = True
+
     def __init__(self, tombstones: int = 10_000) -> None:
         self._store = MemoryStore(secrets.token_urlsafe(9), tombstones=tombstones)
 

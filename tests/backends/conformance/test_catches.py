@@ -28,7 +28,17 @@ from sharedstate_backends.conformance.rules import Rule
 from sharedstate_core import Cursor, Update, Write
 from tests.backends.opening import copying, opened
 
-from .breaches import conditions, forgetting, keeping, looking, none, reading, reopening, writing
+from .breaches import (
+    conditions,
+    forgetting,
+    keeping,
+    looking,
+    none,
+    patching,
+    reading,
+    reopening,
+    writing,
+)
 from .dictionary_backend import DictionaryBackend
 from .journal_backend import JournalBackend
 
@@ -69,6 +79,10 @@ BREACHES: Final[list[tuple[str, Store, str, Rule | tuple[Rule, ...]]]] = [
     ("500 ids of a condition", conditions.OnlySomeIds, "many_ids", Rule.CONDITION),
     ("no-ops are not asked", conditions.NoopsAreNotAsked, "conditional_noop", Rule.CONDITION),
     ("rejects at version 0", conditions.RejectsWithoutVersion, "conflict_leaves_its_neighbours", Rule.CONDITION),
+    ("patches see the start", patching.PatchesSeeTheStart, "chains_of_increments", Rule.PATCH),
+    ("misfits are left out", patching.MisfitsAreLeftOut, "what_does_not_fit_is_rejected_alone", Rule.PATCH),
+    ("misfits without place", patching.MisfitsWithoutPlace, "a_first_write_that_does_not_fit", Rule.PATCH),
+    ("patched items are written anew", patching.PatchedItemsAreWrittenAnew, "texts_of_patched_items", Rule.TEXTS),
     # Rule 2
     ("only in memory", reopening.OnlyInMemory, "all_is_there_again", Rule.KEEP),
     ("one line behind", reopening.OneLineBehind, "all_is_there_again", Rule.KEEP),

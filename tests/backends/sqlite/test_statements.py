@@ -13,6 +13,7 @@ import pytest
 
 from sharedstate_backends import OutcomeUnknownError, StorageError
 from sharedstate_backends.conformance.model import path
+from sharedstate_core.patches.patch import Patch
 from sharedstate_core.storage import Committed, Write
 from sharedstate_core.updates import Update
 from tests.backends.opening import opened, sqlite
@@ -137,3 +138,40 @@ async def test_every_statement_fails(
     async with opened(sqlite(file)) as backend:
         for ledger, collection in zip(ledgers, COLLECTIONS, strict=True):
             ledger.check(await backend.load(collection, None))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("after", [False, True])
+async def test_every_statement_fails_under_increments(
+    file: str, monkeypatch: pytest.MonkeyPatch, *, count: int, after: bool
+) -> None:
+    """Those that were acknowledged count once, those of an unknown outcome all or none."""
+    connect = functools.partial(sqlite3.connect, factory=FailingConnection)
+    monkeypatch.setattr("sharedstate_backends.sqlite.connection.sqlite3.connect", connect)
+    patch = Patch("n", inc={"n": b"1"}, upsert=True)
+    together = [Write(Update(patch=(patch, patch))), Write(Update(patch=(patch,)))]
+    fewest = most = 0
+    fault.first = None
+    async with opened(sqlite(file)) as backend:
+        await backend.commit(path(), [Write(Update(insert={"n": b'{"id":"n","p":1.10}'}))])
+        for first in range(1000):
+            fault.__init__(first, count, after)  # type: ignore[misc]
+            try:
+                await backend.commit(path(), together)
+            except OutcomeUnknownError:
+                most += 3
+            except StorageError:
+                pass
+            else:
+                fewest, most = fewest + 3, most + 3
+            fault.first = None
+            await backend.commit(path(), together)
+            (row,) = (await backend.load(path(), None)).rows
+            item = json.loads(row.text or b"")
+            assert fewest + 3 <= item["n"] <= most + 3
+            assert item["n"] % 3 == 0
+            assert row.text == b'{"id":"n","p":1.10,"n":%d}' % item["n"]
+            fewest = most = item["n"]
+            if not fault.met:
+                break
+    assert first >= 7  # BEGIN, heads, rows, texts, items, heads, COMMIT

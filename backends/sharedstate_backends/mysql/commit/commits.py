@@ -1,11 +1,11 @@
 # ruff: noqa: S608 (the table's name was validated; everything else is a literal)
 """Transactions in MySQL or MariaDB: what is read, written and remembered for commits to many collections.
 
-If the heads are remembered (see `tables.heads`) and no condition depends on a row, a transaction is one packet: lock
-the heads and verify them, write each row once and the heads, COMMIT. Otherwise a packet before it locks and reads the
-heads and the rows that matter. If a collection is new, another packet in between writes its head: from then on
-`Tables.settle` waits for the end of this transaction. In no case is anything written to a collection that does not go
-on from what this process has reported, unless under a new epoch (see `history`).
+If the heads are remembered (see `tables.heads`) and nothing depends on a row, neither a condition nor a patch, a
+transaction is one packet: lock the heads and verify them, write each row once and the heads, COMMIT. Otherwise a packet
+before it locks and reads the heads and the rows that matter. If a collection is new, another packet in between writes
+its head: from then on `Tables.settle` waits for the end of this transaction. In no case is anything written to a
+collection that does not go on from what this process has reported, unless under a new epoch (see `history`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ from sharedstate_backends.history.vectors import STARTS, State, with_writer
 from sharedstate_backends.mysql.tables.heads import Left, Memory, Stored
 from sharedstate_backends.mysql.tables.schema import new_key
 from sharedstate_backends.mysql.wire.packets import literal, packets, send
-from sharedstate_backends.plan import MAX_TOMBSTONES, Head, Plan, must_prune, names, plan
+from sharedstate_backends.plan import (
+    MAX_TOMBSTONES,
+    Head,
+    Plan,
+    must_prune,
+    names,
+    patched_ids,
+    plan,
+)
 from sharedstate_core.storage import CommitResult
 
 from .locking import Locked, lock, make_sure
@@ -100,7 +108,8 @@ class Commits:
             locked = Locked({path: before[path].stored for path in paths}, {}, [])
             begin = ["START TRANSACTION", make_sure(self._tables, list(locked.heads.values()))]
         else:
-            locked = await lock(connection, self._tables, wanted, remembered)
+            patched = {path: patched_ids(writes) for path, writes in commits}
+            locked = await lock(connection, self._tables, wanted, remembered, patched)
             begin = []
         plans: dict[CollectionPath, Plan] = {}
         for path, writes in commits:

@@ -11,7 +11,7 @@ from sharedstate_backends.mysql.wire.packets import PACKET_BYTES, batches, liter
 from sharedstate_backends.plan import Known
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from sharedstate_backends.history.vectors import Lost, State
     from sharedstate_backends.mysql.tables.heads import Stored
@@ -45,13 +45,17 @@ async def lock(
     tables: Tables,
     wanted: Mapping[CollectionPath, Sequence[str]],
     remembered: Mapping[CollectionPath, State],
+    patched: Mapping[CollectionPath, Collection[str]],
 ) -> Locked:
-    """Begin a transaction, lock and read the heads of collections, and read the rows of these ids."""
+    """Begin a transaction, lock and read the heads of collections, and read the rows of these ids.
+
+    Of those that are `patched` the texts are read, too.
+    """
     questions = [
         "START TRANSACTION",
         f"{tables.meta.select_starts} LOCK IN SHARE MODE",  # otherwise a restore might come in between
         f"{tables.select_heads(list(wanted))} FOR UPDATE",
-        *_select_rows(tables, wanted, connection.max_packet),
+        *_select_rows(tables, wanted, patched, connection.max_packet),
     ]
     answers = [
         rows
@@ -89,11 +93,30 @@ def make_sure(tables: Tables, heads: Sequence[Stored]) -> str:
 
 
 def _select_rows(
-    tables: Tables, wanted: Mapping[CollectionPath, Sequence[str]], max_packet: int
+    tables: Tables,
+    wanted: Mapping[CollectionPath, Sequence[str]],
+    patched: Mapping[CollectionPath, Collection[str]],
+    max_packet: int,
 ) -> Iterator[str]:
-    """Yield statements that look for these ids in each collection."""
+    """Yield statements that look for these ids in each collection, with the texts of some."""
+    if any(patched.values()):
+        others = {
+            path: [id for id in ids if id not in patched[path]] for path, ids in wanted.items()
+        }
+        with_texts = {path: list(ids) for path, ids in patched.items()}
+        yield from _selects(tables, with_texts, max_packet, ", item.data")
+        wanted = others
+    yield from _selects(tables, wanted, max_packet)
+
+
+def _selects(
+    tables: Tables,
+    wanted: Mapping[CollectionPath, Sequence[str]],
+    max_packet: int,
+    further: str = "",
+) -> Iterator[str]:
     selects = (
-        f"SELECT item.collection, item.id, item.created, item.place, item.version "
+        f"SELECT item.collection, item.id, item.created, item.place, item.version{further} "
         f"FROM {tables.heads_table} AS head STRAIGHT_JOIN {tables.items_table} AS item "
         f"ON item.collection = head.`key` AND item.id IN ({','.join(map(literal, batch))}) "
         f"WHERE head.app = {literal(path.app)} AND head.name = {literal(path.collection)}"
