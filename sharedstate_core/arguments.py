@@ -15,6 +15,8 @@ import msgspec
 from .errors import RequestError
 from .json_faults import decoder_fault
 from .names import Paging
+from .patches.patch import Patch
+from .patches.pointers import inside
 from .paths import split_path
 from .storage import Condition, Cursor
 from .updates import Update
@@ -158,11 +160,40 @@ def check_update(update: object) -> None:
         if not isinstance(id, str):
             raise TypeError(f"insert[{found(id)}]: expected an id, a str, for a key")
         try:
-            inside = item_id(text)
+            named = item_id(text)
         except (TypeError, ValueError) as error:
             raise type(error)(f"insert[{id!r}]: {error}") from None
-        if inside != id:
-            raise ValueError(f"insert[{id!r}]: the text is that of another item, {inside!r}")
+        if named != id:
+            raise ValueError(f"insert[{id!r}]: the text is that of another item, {named!r}")
+    patches: object = update.patch
+    if not isinstance(patches, Sequence) or isinstance(patches, str | bytes):
+        raise TypeError(f"patch: expected a tuple of patches, found {found(patches)}")
+    for index, patch in enumerate(patches):
+        _check_patch(patch, f"patch[{index}]")
+
+
+def _check_patch(patch: object, place: str) -> None:
+    """Check that an argument is a patch whose values can be sent."""
+    expect(place, patch, Patch)
+    assert isinstance(patch, Patch)  # noqa: S101  (for the type checker)
+    check_text(f"{place}.id", patch.id)
+    for kind in ("set", "inc", "add", "pull"):
+        members: object = getattr(patch, kind)
+        if not isinstance(members, Mapping):
+            problem = f"expected a mapping from member to JSON text, found {found(members)}"
+            raise TypeError(f"{place}.{kind}: {problem}")
+        for member, text in members.items():
+            check_text(f"{place}.{kind}", member, "the name of a member, a")
+            check_json(inside(f"{place}.{kind}", member), text)
+    for kind in ("unset", "now"):
+        names: object = getattr(patch, kind)
+        if not isinstance(names, tuple):
+            raise TypeError(f"{place}.{kind}: expected a tuple of names, found {found(names)}")
+        for member in names:
+            check_text(f"{place}.{kind}", member, "the name of a member, a")
+    expect(f"{place}.upsert", patch.upsert, bool)
+    if patch.whole is not None and item_id(patch.whole) != patch.id:
+        raise ValueError(f"{place}.whole: the text is that of another item")
 
 
 def item_id(text: object) -> str:

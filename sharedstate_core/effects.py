@@ -9,6 +9,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
 
+from .clock import WallClock
 from .errors import LocalProtocolError, RequestError
 from .messages import Message
 from .paths import CollectionPath
@@ -212,7 +213,14 @@ class Effects(list[Effect[C]]):
 
     Attributes:
         now: seconds of the embedder's monotonic clock.
+        clock: tells the time of day.
     """
 
-    __slots__ = ("now",)
+    __slots__ = ("clock", "now")
     now: float
+    clock: WallClock
+
+    @property
+    def time(self) -> float | None:
+        """Seconds since the Unix epoch; None if the embedder has not set the clock."""
+        return self.clock.at(self.now)

@@ -22,7 +22,8 @@ class Limits:
         message_bytes: longest message from a peer, in bytes of UTF-8. The transport enforces it (close code 1009),
             because only the transport can stop before the message is in memory.
         depth: how deep arrays and objects may nest inside one item, tunnel or subscription.
-        items: ids that one update may name, `insert` and `remove` together.
+        items: ids that one update may name, `insert`, `remove` and `patch` together.
+        patch_operations: members of one item that the patches of one update may name.
         id_bytes: longest id of an item, in bytes of UTF-8.
         subscriptions: subscriptions of one connection; one request may name twice as many paths.
         subscription_bytes: memory of all subscriptions of all connections, and of the collections in use, without their
@@ -78,6 +79,7 @@ class Limits:
     message_bytes: int = 4 * 1024 * 1024
     depth: int = 64
     items: int = 20_000
+    patch_operations: int = 64
     id_bytes: int = 255
     subscriptions: int = 1_000
     subscription_bytes: int = 512 * 1024 * 1024

@@ -195,6 +195,11 @@ def _check_outcome(place: str, outcome: object) -> None:
         if type(outcome.code) is not str or outcome.code not in _CODES:
             raise _wrong(f"{place}.code", "an ErrorCode", outcome.code)
         _check_text(f"{place}.message", outcome.message)
+        if outcome.place is not None:
+            _check_text(f"{place}.place", outcome.place)
+        if outcome.ids is not None:
+            for index, id in enumerate(_listed(f"{place}.ids", outcome.ids)):
+                _check_text(f"{place}.ids[{index}]", id)
 
 
 def _check_version(place: str, version: object, most: int = MAX_VERSION) -> None:

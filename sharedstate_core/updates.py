@@ -48,6 +48,11 @@ class Update(Struct, frozen=True):
         return not (self.reset or self.remove or self.insert or self.patch)
 
     @property
+    def patched(self) -> tuple[str, ...]:
+        """The ids of its patches, each once."""
+        return tuple(dict.fromkeys([patch.id for patch in self.patch])) if self.patch else ()
+
+    @property
     def listed(self) -> int:
         """Number of ids that it lists, one that is removed and inserted twice: it costs that much."""
         return len(self.insert) + len(self.remove) + len(self.patch)
@@ -56,7 +61,7 @@ class Update(Struct, frozen=True):
     def touched(self) -> int:
         """Number of ids the update names, as given in the reply to it."""
         if self.patch:
-            return len({*self.insert, *self.remove, *(patch.id for patch in self.patch)})
+            return len({*self.insert, *self.remove, *self.patched})
         touched = len(self.insert)
         if self.remove:
             touched += sum(id not in self.insert for id in self.remove)

@@ -115,7 +115,7 @@ def patched_ids(writes: Sequence[Write]) -> dict[str, None]:
     ids: dict[str, None] = {}
     for write in writes:
         if write.update.patch:
-            ids |= dict.fromkeys(patch.id for patch in write.update.patch)
+            ids |= dict.fromkeys(write.update.patched)
     return ids
 
 

@@ -120,7 +120,9 @@ def answer_author(answer: Settled[C], counters: Counters, out: list[Effect[C]]) 
         author.acknowledge(touched, cursor, out)
     else:
         counters.rejected += 1
-        author.fail(RequestError(outcome.code, outcome.message), out, cursor)
+        place, ids = outcome.place, outcome.ids
+        error = RequestError(outcome.code, outcome.message, place=place, ids=ids)
+        author.fail(error, out, cursor)
 
 
 def _size(answers: Sequence[Settled[C]]) -> int:

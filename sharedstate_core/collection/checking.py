@@ -6,6 +6,8 @@ The rules:
 2. There is no gap between the check and the commit: storage applies the write only if nothing that was looked at has
    changed since. Otherwise it is checked again, on what is there then.
 3. Within one commit nothing is looked at that an earlier update of it changes.
+4. Where it matters to the author's rights what patches lead to, that is checked, and inserted. Otherwise storage
+   carries them out, and nothing need be in memory.
 """
 
 from __future__ import annotations
@@ -13,13 +15,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Generic
 
 from sharedstate_core.effects import C
-from sharedstate_core.errors import RequestError
+from sharedstate_core.errors import MismatchError, RequestError
 from sharedstate_core.storage import Condition, Write, condition_holds
-from sharedstate_core.updates import Update
+from sharedstate_core.updates import Update, resolving
+
+from .waiting_requests import write_at
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
+    from sharedstate_core.effects import Effects
     from sharedstate_core.items.replica import Replica
     from sharedstate_core.wire.decode import Places
 
@@ -42,6 +47,8 @@ def check(
     places: Places | None,
     replica: Replica | None,
     now: float,
+    *,
+    looks: bool,
 ) -> Generator[None, None, Write]:
     """Check an update by portions of about `CHECKED_AT_ONCE` ids, and return what storage is asked for.
 
@@ -49,22 +56,27 @@ def check(
         permit: what the author may do.
         write: what the author wants.
         places: of its ids in the author's message; None if they stand there in this order.
-        replica: what is stored, unless the permit does not depend on it; it does not change meanwhile.
+        replica: what is stored, unless the check does not depend on it; it does not change meanwhile.
         now: seconds, monotonic.
+        looks: whether the check depends on what is stored: see `Put.looks`. If it does, the patches have no times to
+            resolve, and what they lead to is inserted.
 
     Raises:
-        RequestError: the author may not do it, with the place, or the author's own condition does not hold.
+        RequestError: the author may not do it, with the place, or the author's own condition does not hold, or a patch
+            does not fit.
     """
     update, insert, done = write.update, {}, 0
     condition = write.condition
-    if permit.looks:
+    if looks:
         assert replica is not None  # noqa: S101  (the collection has seen to it)
         condition = _unchanged(write, replica)
+        if update.patch:
+            update = yield from _resolved(update, permit, replica, now)
     gone = frozenset(update.remove)
     removed: int | None = None
     work = 0
     try:
-        for id, old in _removed(update, replica if permit.looks else None):
+        for id, old in _removed(update, replica if looks else None):
             permit.remove(id, old, now)
             done += 1
             work += _work(old or b"")
@@ -74,7 +86,7 @@ def check(
         removed = done
         for id, new in update.insert.items():
             stored = None if replica is None or update.reset or id in gone else replica.text(id)
-            if stored is None or not permit.looks:
+            if stored is None or not looks:
                 insert[id] = permit.insert(id, new, now)
             else:
                 insert[id] = permit.update(id, stored, new, now)
@@ -85,23 +97,73 @@ def check(
                 yield
     except RequestError as error:
         if error.code != "unavailable":  # else it is not about the item
-            error.place = _place(update, places, done, removed)
+            error.place = _place(write.update, update, places, done, removed)
         raise
-    return Write(Update(update.remove, insert, update.reset), condition)
+    return Write(Update(update.remove, insert, update.reset, update.patch), condition)
 
 
-def check_put(put: Put[C], replica: Replica | None, now: float) -> Generator[None, None, None]:
+def check_put(put: Put[C], replica: Replica | None, out: Effects[C]) -> Generator[None, None, None]:
     """Check an update by portions, for storage to be asked then."""
     assert put.permit is not None  # noqa: S101  (otherwise there is nothing to check)
-    put.checked = yield from check(put.permit, put.write, put.places, replica, now)
+    write, looks = put.write, put.looks
+    if looks:
+        write = write_at(write, out.time)
+    put.checked = yield from check(put.permit, write, put.places, replica, out.now, looks=looks)
 
 
-def _place(update: Update, places: Places | None, done: int, removed: int | None) -> str:
-    """Return the place of what is checked after `done` others, in the author's message."""
+def _resolved(
+    update: Update, permit: Permit, replica: Replica, now: float
+) -> Generator[None, None, Update]:
+    """Return by portions the update without patches that does the same to what is stored.
+
+    Raises:
+        RequestError: a patch does not fit; of an item that the author may not change nothing else is told.
+    """
+    work = resolving(update, replica.text)
+    done = 0
+    while True:
+        try:
+            length = next(work)
+        except StopIteration as end:
+            plain: Update = end.value
+            return plain
+        except MismatchError as error:
+            if (stored := replica.text(error.id)) is not None:
+                try:
+                    permit.update(error.id, stored, stored, now)
+                except RequestError as denied:
+                    denied.place = error.place.partition("]")[0] + "]"
+                    raise
+            raise RequestError(
+                error.code, error.message, place=error.place, ids=(error.id,)
+            ) from None
+        done += 1 + length // TEXT_BYTES
+        if done >= CHECKED_AT_ONCE:
+            done = 0
+            yield
+
+
+def _place(
+    asked: Update, update: Update, places: Places | None, done: int, removed: int | None
+) -> str:
+    """Return the place of what is checked after `done` others, in the author's message.
+
+    Args:
+        asked: what the author wants.
+        update: the same without patches.
+        places: of its ids.
+        done: how many have been checked.
+        removed: how many of them are removed; None if those are still being checked.
+    """
     if removed is not None:
         index = done - removed
+        if asked.patch and asked is not update:
+            id = list(update.insert)[index]
+            patches = [at for at, patch in enumerate(asked.patch) if patch.id == id]
+            if patches:
+                return f"patch[{patches[-1]}]"
         return f"insert[{index if places is None else places.insert[index]}]"
-    if update.reset:
+    if asked.reset:
         return "reset"
     return f"remove[{done if places is None else places.remove[done]}]"
 
@@ -125,7 +187,9 @@ def _unchanged(write: Write, replica: Replica) -> Condition:
         RequestError: `conflict`: the author's own condition does not hold.
     """
     update, own = write.update, write.condition
-    ids: set[str] | None = None if update.reset else {*update.remove, *update.insert}
+    ids: set[str] | None = None
+    if not update.reset:
+        ids = {*update.remove, *update.insert, *update.patched}
     if own is not None:
         versions = [replica.version_of(id) for id in own.ids or ()]
         if not condition_holds(
@@ -145,13 +209,13 @@ class Checks(Generic[C]):
 
     Args:
         replica: what is stored, if that is known.
-        now: seconds, monotonic.
+        out: tells the time.
         puts: those taken so far.
     """
 
-    def __init__(self, replica: Replica | None, now: float, puts: Iterable[Put[C]]) -> None:
+    def __init__(self, replica: Replica | None, out: Effects[C], puts: Iterable[Put[C]]) -> None:
         self._replica = replica
-        self._now = now
+        self._out = out
         self._left = CHECKED_AT_ONCE
         self._touched: set[str] | None = set()  # None after a reset: everything
         for put in puts:
@@ -163,7 +227,7 @@ class Checks(Generic[C]):
         if update.reset:
             self._touched = None
         elif self._touched is not None:
-            self._touched.update(update.remove, update.insert)
+            self._touched.update(update.remove, update.insert, update.patched)
 
     def admit(self, put: Put[C]) -> bool:
         """Check an update unless that has been done; return whether it may be taken for the same commit.
@@ -175,13 +239,13 @@ class Checks(Generic[C]):
         """
         if put.permit is None:
             return True
-        if put.permit.looks and self._concerns(put.write):
+        if put.looks and self._concerns(put.write):
             return False
         if put.checked is None:
             if (work := cost(put, self._replica)) > self._left:
                 return False
             self._left -= work
-            for _ in check_put(put, self._replica, self._now):
+            for _ in check_put(put, self._replica, self._out):
                 pass
         return True
 
@@ -191,7 +255,8 @@ class Checks(Generic[C]):
             return touched is None
         if update.reset or (write.condition is not None and write.condition.ids is None):
             return True
-        return not (touched.isdisjoint(update.remove) and touched.isdisjoint(update.insert))
+        named = update.remove, update.insert, update.patched
+        return not all(map(touched.isdisjoint, named))
 
 
 def cost(put: Put[C], replica: Replica | None) -> int:
@@ -203,7 +268,8 @@ def cost(put: Put[C], replica: Replica | None) -> int:
     if update.reset:
         return work + len(replica) + replica.bytes // TEXT_BYTES
     if work <= CHECKED_AT_ONCE:
-        work += sum(map(replica.size, (*update.remove, *update.insert))) // TEXT_BYTES
+        ids = (*update.remove, *update.insert, *update.patched)
+        work += sum(map(replica.size, ids)) // TEXT_BYTES
     return work
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Generic
 
 from sharedstate_core.effects import C
+from sharedstate_core.errors import MismatchError
 from sharedstate_core.items import applying, loading
 from sharedstate_core.storage import CommitResult, Committed, Cursor, Loaded
 
@@ -109,10 +110,23 @@ class Content(Generic[C]):
         if not effective:
             return None
         if size is not None:
-            return applying.apply(replica, effective, size)
-        replica.follow(effective)
+            return self._apply(replica, effective, size)
+        try:
+            replica.follow(effective)
+        except MismatchError:
+            self.freshness.stale = True
+            return None
         if self.freshness.announced is not None:
             self._compare(replica)
+        return replica
+
+    def _apply(self, replica: Replica, updates: Sequence[Update], size: int) -> Applying:
+        """Apply a commit by portions; what does not fit makes it stale."""
+        try:
+            yield from applying.apply(replica, updates, size)
+        except MismatchError:
+            self.freshness.stale = True
+            replica.move_to(replica.version)
         return replica
 
     def hear(self, cursor: Cursor | None) -> bool:

@@ -203,7 +203,7 @@ class LongWork(Viewing[C]):
     def _check(self, put: Put[C], out: Effects[C]) -> None:
         """Begin to check the head of the queue, which stays there meanwhile."""
         replica = self._content.replica if put.looks else None
-        self.operation, self._work = "check", check_put(put, replica, out.now)
+        self.operation, self._work = "check", check_put(put, replica, out)
         self.go_on(out)
 
     # --- encoding ---------------------------------------------------------------------------------

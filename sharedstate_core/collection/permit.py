@@ -23,9 +23,11 @@ class Permit(Protocol):
 
     Attributes:
         looks: whether it depends on what is stored.
+        looks_at_new: whether it depends on what is to be stored: what a patch leads to depends on what is.
     """
 
     looks: bool
+    looks_at_new: bool
 
     def insert(self, id: str, new: bytes, now: float) -> bytes:
         """Return the text of an item that is to be inserted, as it is to be stored.

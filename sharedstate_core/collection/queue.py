@@ -12,7 +12,7 @@ from sharedstate_core.storage import CommitResult, Cursor, Outcome, Rejected, Wr
 from .checking import TRIES, Checks
 from .quota import Quota
 from .settled import Settled
-from .waiting_requests import ID_BYTES, Get, Put, QueuedRequest
+from .waiting_requests import ID_BYTES, Get, Put, QueuedRequest, write_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -103,36 +103,37 @@ class Queue(Generic[C]):
         waiting = self.waiting
         checks: Checks[C] | None = None
         while len(puts) < limits.group and waiting and isinstance(head := waiting[0], Put):
-            if size and size + head.size > GROUP_BYTES:
+            work = _work(head, replica)
+            if size and size + work > GROUP_BYTES:
                 break
             if head.permit is not None or checks is not None:
-                checks = checks or Checks(replica, out.now, puts)
+                checks = checks or Checks(replica, out, puts)
                 try:
                     if not checks.admit(head):
                         break
                 except RequestError as error:
-                    size += head.size
+                    size += work
                     bring_up((head.author.reader,), out)
                     self.fail_head(error, out, None if replica is None else replica.cursor)
                     continue
             if quota is not None:
                 if puts and (puts[-1].stored.condition or head.stored.condition):
                     break  # what is stored then depends on its outcome
-                if problem := quota.refusal(head.stored.update):
-                    size += head.size
+                if problem := quota.refusal(write_at(head.stored, out.time).update):
+                    size += work
                     self.fail_head(RequestError("too_large", problem), out)
                     continue
             self.take()
             puts.append(head)
             if checks is not None:
                 checks.add(head)
-            size += head.size
+            size += work
         self._committing = puts
         most = limits.turn_items // 2
         self.is_commit_large = size > GROUP_BYTES or (
             size > ID_BYTES * most and sum([put.write.update.listed for put in puts]) > most
         )
-        return [put.checked or put.write for put in puts]
+        return _writes(puts, out)
 
     def end_commit(self) -> Sequence[Put[C]]:
         """End the commit under way and return its updates."""
@@ -235,3 +236,18 @@ class Queue(Generic[C]):
                 pending.bytes -= each.size
             else:
                 pending.read_bytes -= each.size
+
+
+def _writes(puts: Sequence[Put[C]], out: Effects[C]) -> list[Write]:
+    """Return what storage is asked for; members that become the time of the commit have that value."""
+    writes = [put.checked or put.write for put in puts]
+    if not any(write.update.patch for write in writes):
+        return writes
+    return [write_at(write, out.time) for write in writes]
+
+
+def _work(put: Put[C], replica: Replica | None) -> int:
+    """Return the memory of an update, and the bytes of the items that it patches, as far as they are known."""
+    if replica is None or not put.write.update.patch:
+        return put.size
+    return put.size + sum(map(replica.size, put.write.update.patched))

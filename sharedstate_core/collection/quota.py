@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sharedstate_core.errors import MismatchError
+from sharedstate_core.updates import resolve
+
 if TYPE_CHECKING:
     from sharedstate_core.items.replica import Replica
     from sharedstate_core.limits import Limits
@@ -20,6 +23,7 @@ class Quota:
         self._replica = replica
         self._limits = limits
         self._sizes: dict[str, int] = {}  # of the ids that admitted updates touch; 0: removed
+        self._texts: dict[str, bytes | None] = {}  # of the same
         self._is_reset = False
         self._items = len(replica)
         self._bytes = replica.bytes
@@ -27,8 +31,13 @@ class Quota:
     def refusal(self, update: Update) -> str | None:
         """Admit an update and return None, or return a message naming the bound it would exceed.
 
-        An update that does not make the collection larger is always admitted.
+        An update that does not make the collection larger is always admitted, and so is one whose patches do not fit,
+        which storage refuses.
         """
+        try:
+            update = resolve(update, self._text)
+        except MismatchError:
+            return None
         sizes = dict.fromkeys(update.remove, 0)
         sizes.update(zip(update.insert, map(len, update.insert.values()), strict=True))
         items, length = (0, 0) if update.reset else (self._items, self._bytes)
@@ -42,8 +51,17 @@ class Quota:
             if update.reset:
                 self._is_reset = True
                 self._sizes.clear()
+                self._texts.clear()
             self._sizes.update(sizes)
+            self._texts.update(dict.fromkeys(update.remove))
+            self._texts.update(update.insert)
         return problem
+
+    def _text(self, id: str) -> bytes | None:
+        text = self._texts.get(id)
+        if text is None and id not in self._texts and not self._is_reset:
+            text = self._replica.text(id)
+        return text
 
     def _size(self, id: str) -> int:
         size = self._sizes.get(id)

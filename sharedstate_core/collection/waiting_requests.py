@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Final, Generic, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sharedstate_core.effects import C
+from sharedstate_core.patches.patch import at, need_time
 from sharedstate_core.storage import Outcome, Rejected, Write
 from sharedstate_core.views.definition import Definition
 from sharedstate_core.views.view import View
@@ -20,13 +22,15 @@ REQUEST_BYTES: Final = 500
 """Approximate memory that a request takes in addition to its text."""
 
 ID_BYTES: Final = 130
-"""Approximate memory that each id named by an update takes in addition to its text."""
+"""Approximate memory that each id named by an update, and each member of a patch, takes in addition to its text."""
 
 
 def put_size(write: Write, text: int) -> int:
     """Return the approximate memory, in bytes, of an update that came as `text` bytes of text."""
     update, condition = write.update, write.condition
     ids = len(update.insert) + len(update.remove)
+    if update.patch:
+        ids += len(update.patch) + sum(patch.size for patch in update.patch)
     if condition is not None and condition.ids:
         ids += len(condition.ids)
     return REQUEST_BYTES + text + ID_BYTES * ids
@@ -38,6 +42,15 @@ SHOWN_BYTES: Final = 3_000
 
 def nothing_else() -> None:
     """Return what a read of the whole collection shows."""
+
+
+def write_at(write: Write, time: float | None) -> Write:
+    """Return a write in which members that become the time of the commit have that value."""
+    patches = write.update.patch
+    if not patches or not need_time(patches):
+        return write
+    assert time is not None  # noqa: S101  (otherwise it was refused)
+    return replace(write, update=replace(write.update, patch=at(patches, time)))
 
 
 class Put(Struct, Generic[C], eq=False):
@@ -64,7 +77,10 @@ class Put(Struct, Generic[C], eq=False):
     @property
     def looks(self) -> bool:
         """Whether it cannot be checked without knowing what is stored."""
-        return self.permit is not None and self.permit.looks
+        permit = self.permit
+        if permit is None:
+            return False
+        return permit.looks or (permit.looks_at_new and bool(self.write.update.patch))
 
     def was_checked_in_vain(self, outcome: Outcome) -> bool:
         """Return whether storage has rejected it, perhaps because what the check has looked at has changed."""

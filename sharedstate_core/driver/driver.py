@@ -42,6 +42,7 @@ class Driver(Generic[P]):
         host: carries out what does not concern a single peer.
         limits: bounds on what a peer may ask for; None for the defaults.
         access: who has to sign in; None if nobody does. With it, the host has to `authenticate`.
+        patchable: names of the services whose storage carries out patches: see `Server`.
 
     Attributes:
         server: the core, for inspection only: call none of its inputs.
@@ -53,8 +54,10 @@ class Driver(Generic[P]):
         host: Host[P],
         limits: Limits | None = None,
         access: Access | None = None,
+        *,
+        patchable: Names[str] = (),
     ) -> None:
-        self.server: Server[P] = Server(services, limits, access)
+        self.server: Server[P] = Server(services, limits, access, patchable=patchable)
         self._host = host
         self._operations: Operations[P] = Operations(self.server)
         self._performer: Performer[P] = Performer(host, self._start, self._tell)

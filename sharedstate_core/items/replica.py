@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from sharedstate_core.errors import LocalProtocolError
 from sharedstate_core.large_dict import MANY, LargeDict
 from sharedstate_core.storage import Cursor
+from sharedstate_core.updates import resolve
 
 from .entry import Before, Entry, insertion, text_of
 from .leaps import Leaps
@@ -125,16 +126,23 @@ class Replica:
             yield id
 
     def follow(self, updates: Iterable[Update]) -> None:
-        """Apply committed updates, each of which raises the version by one."""
-        for update in updates:
-            self.apply(update, self.version + 1)
-        self.move_to(self.version)
+        """Apply committed updates, each of which raises the version by one.
+
+        Raises:
+            MismatchError: a patch does not fit; what was committed before it has been applied.
+        """
+        try:
+            for update in updates:
+                plain = resolve(update, self.text) if update.patch else update
+                self.apply(plain, self.version + 1)
+        finally:
+            self.move_to(self.version)
 
     def apply(self, update: Update, version: int, place: int = 0) -> None:
         """Apply a committed update, whose version is `version`, or a piece of it; the cursor is moved by who asks.
 
         Args:
-            update: all of it, or some of its removals, or some of its items.
+            update: all of it, or some of its removals, or some of its items; without patches.
             version: the version it leads to.
             place: the place of its first item among those of the whole update.
         """

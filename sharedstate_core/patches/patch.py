@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import chain, pairwise
 from math import isfinite
+from operator import itemgetter
 
 import msgspec
 from msgspec import Struct
@@ -96,8 +97,8 @@ def check_patch(patch: Patch) -> None:
         PatchFault: a pointer is not valid, `id` would change, a member is named twice or lies inside another, or a
             number is beyond doubles.
     """
-    paths: list[tuple[tuple[str, ...], str]] = []
-    for kind, member in patch.members():
+    paths: list[tuple[tuple[str, ...], int, str]] = []
+    for number, (kind, member) in enumerate(patch.members()):
         place = inside(f".{kind}", member)
         try:
             path = path_of(member)
@@ -105,13 +106,14 @@ def check_patch(patch: Patch) -> None:
             raise PatchFault(place, str(error)) from None
         if path[0] == "id":
             raise PatchFault(place, "the id of an item cannot be changed")
-        paths.append((path, place))
+        paths.append((path, number, place))
     paths.sort()
-    for (path, _), (other, place) in pairwise(paths):
-        if other[: len(path)] == path:
-            raise PatchFault(place, "this member, or what it is in, is changed elsewhere, too")
-    for member, number in patch.inc.items():
-        if not is_whole(number) and not isfinite(float(number)):
+    for one, other in pairwise(paths):
+        if other[0][: len(one[0])] == one[0]:
+            place = max(one, other, key=itemgetter(1))[2]  # of what comes later in the patch
+            raise PatchFault(place, "this member, or one around or inside it, is changed twice")
+    for member, by in patch.inc.items():
+        if not is_whole(by) and not isfinite(float(by)):
             raise PatchFault(inside(".inc", member), "expected a number that a double can be")
 
 

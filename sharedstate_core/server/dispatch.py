@@ -151,6 +151,8 @@ class Dispatcher(Generic[C]):
             permit = self.rights.permit(request.reader, path)
         self._registry.admit(path)
         write, places = decode_write(arg, self._limits.current)
+        if write.update.patch:
+            self._registry.check_patches(path.service, is_clock_set=out.time is not None)
         size = put_size(write, len(arg) + len(request.tunnel))
         self.take_in(path, Put(request, write, size, permit, places), out)
 

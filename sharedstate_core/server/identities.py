@@ -45,7 +45,7 @@ class Proof(NamedTuple, Generic[C]):
 
 
 FEATURES: Final = ("session", "where", "last", "fields")
-"""What this server knows beyond level 2, as clients are told; where there are users, more."""
+"""What this server knows beyond level 2, as clients are told; where there are users, or storage takes patches, more."""
 
 
 class Identities(Generic[C]):
@@ -56,6 +56,7 @@ class Identities(Generic[C]):
         limits: what clients are told of.
         clock: what time it is.
         issue: returns a ticket for a proof.
+        takes_patches: whether any service does.
 
     Attributes:
         users: the connections of each.
@@ -67,7 +68,10 @@ class Identities(Generic[C]):
         limits: LiveLimits,
         clock: WallClock,
         issue: Callable[[Proof[C]], int],
+        *,
+        takes_patches: bool,
     ) -> None:
+        self._features = (*FEATURES, "patch") if takes_patches else FEATURES
         self._live = live
         self._limits = limits
         self._clock = clock
@@ -85,7 +89,8 @@ class Identities(Generic[C]):
 
     def describe(self, session: Session[C]) -> object:
         """Return what a client may know of its session, and of the server."""
-        features = FEATURES if self.access is None else (*FEATURES, "auth", "end")
+        known = self._features
+        features = known if self.access is None else (*known, "auth", "end")
         identity, limits = session.identity, self._limits.current
         return session_data(session.id, identity.user, identity.expires, features, limits)
 

@@ -33,6 +33,7 @@ class Inputs(Generic[C]):
         services: Names[str],
         limits: Limits | None,
         access: Access | None,
+        patchable: Names[str],
         close_all: Callable[[Effects[C]], None],
     ) -> None:
         if limits is not None:
@@ -42,8 +43,11 @@ class Inputs(Generic[C]):
         self._limits = LiveLimits(limits or Limits())
         self.counters = Counters()
         names = service_names(services)
+        taking = frozenset(service_names(patchable))
+        if not taking <= set(names):
+            raise ValueError(f"patchable: expected some of {', '.join(names)}, found {taking}")
         self._clock = WallClock()
-        self._registry: Registry[C] = Registry(names, self._limits, self.counters)
+        self._registry: Registry[C] = Registry(names, taking, self._limits, self.counters)
         self._tickets = self._registry.tickets
         self._listings: Listings[C] = Listings(
             names, self._limits, self._tickets, self._registry.pending
@@ -51,7 +55,7 @@ class Inputs(Generic[C]):
         live = LiveAccess(access)
         self._rights: Rights[C] = Rights(live, self._registry, self._clock)
         self._identities: Identities[C] = Identities(
-            live, self._limits, self._clock, self._tickets.issue
+            live, self._limits, self._clock, self._tickets.issue, takes_patches=bool(taking)
         )
         self._dispatcher = Dispatcher(
             self._registry,
@@ -82,6 +86,7 @@ class Inputs(Generic[C]):
         self._drains.now = now
         out: Effects[C] = Effects(self._late)
         out.now = now
+        out.clock = self._clock
         if self._late:
             self._late = []
         return out

@@ -39,6 +39,8 @@ class ItemPermit:
         self._clock = clock
         self._explains = explains
         self.looks = grant.depends_on_items
+        always = grant.always("insert") and grant.always("update")
+        self.looks_at_new = grant.has_stamps or not always
         self._looks_at_removed = grant.removal_depends_on_item
 
     def insert(self, id: str, new: bytes, now: float) -> bytes:

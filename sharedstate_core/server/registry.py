@@ -19,7 +19,7 @@ from sharedstate_core.collection.collection_host import DEADLINES
 from sharedstate_core.collection.content import COLLECTION_BYTES
 from sharedstate_core.collection.permit import RulesVersion
 from sharedstate_core.effects import C, Effects
-from sharedstate_core.errors import RequestError
+from sharedstate_core.errors import RequestError, bad_update
 from sharedstate_core.items.encoded import Encoded
 from sharedstate_core.leftovers import Leftovers
 from sharedstate_core.pending import Pending
@@ -51,6 +51,7 @@ class Registry(Generic[C]):
 
     Attributes:
         services: names of the services.
+        patchable: those that take patches.
         live_limits: the server's limits.
         tickets: the tickets of the storage operations under way.
         pending: memory taken by updates that wait for storage.
@@ -61,8 +62,15 @@ class Registry(Generic[C]):
         subscribed: memory taken by subscriptions, in bytes, without their collections.
     """
 
-    def __init__(self, services: Names[str], limits: LiveLimits, counters: Counters) -> None:
+    def __init__(
+        self,
+        services: Names[str],
+        patchable: frozenset[str],
+        limits: LiveLimits,
+        counters: Counters,
+    ) -> None:
         self.services = tuple(services)
+        self.patchable = patchable
         self.live_limits = limits
         self.counters = counters
         self.tickets: Tickets[C] = Tickets()
@@ -158,6 +166,18 @@ class Registry(Generic[C]):
         if service not in self.services:
             known = ", ".join(self.services)
             raise RequestError("no_service", f"no service {service!r} here; there are: {known}")
+
+    def check_patches(self, service: str, *, is_clock_set: bool) -> None:
+        """Refuse an update with patches for a service that takes none.
+
+        Raises:
+            RequestError: it is refused.
+        """
+        if service not in self.patchable:
+            problem = f"the storage of the service {service!r} takes no patches; insert whole items"
+            raise bad_update("patch", problem)
+        if not is_clock_set:
+            raise RequestError("unavailable", "this server's clock is not set")
 
     def open(self, path: CollectionPath) -> Collection[C]:
         """Return a collection that is about to be used."""

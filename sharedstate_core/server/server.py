@@ -40,6 +40,8 @@ class Server(StorageInputs[C], IdentityInputs[C], TypedInputs[C]):
         services: names of the services; a path that names another is answered `no_service`.
         limits: bounds on what a peer may ask for; None for the defaults.
         access: who has to sign in; None if nobody does, and everybody may do everything.
+        patchable: names of the services whose storage carries out patches: it calls `updates.resolve` within the
+            transaction of a Commit. The others refuse patches.
 
     Attributes:
         counters: what it has done so far.
@@ -47,7 +49,7 @@ class Server(StorageInputs[C], IdentityInputs[C], TypedInputs[C]):
     Raises:
         TypeError: `services` is a single str or contains anything but str, or `limits` or `access` is not
             what it should be.
-        ValueError: a name cannot be a path segment.
+        ValueError: a name cannot be a path segment, or `patchable` names no service.
     """
 
     def __init__(
@@ -55,8 +57,10 @@ class Server(StorageInputs[C], IdentityInputs[C], TypedInputs[C]):
         services: Names[str],
         limits: Limits | None = None,
         access: Access | None = None,
+        *,
+        patchable: Names[str] = (),
     ) -> None:
-        super().__init__(services, limits, access, self._close_all)
+        super().__init__(services, limits, access, patchable, self._close_all)
         self._unsent: UnsentBytes[Session[C]] = UnsentBytes(self._limits)
 
     @property

@@ -27,6 +27,7 @@ from sharedstate_core.peer.session import Session
 from sharedstate_core.peer.subscribing import Decision
 from sharedstate_core.storage import Condition, Cursor, Write
 from sharedstate_core.updates import Update
+from sharedstate_core.wire.decode_patches import check_patches
 from sharedstate_core.wire.decode_subscriptions import (
     Subscribe,
     SubscriptionChanges,
@@ -68,9 +69,12 @@ class TypedInputs(Inputs[C]):
         """
         expect("path", path, str)
         check_update(update)
-        update = Update(tuple(dict.fromkeys(update.remove)), dict(update.insert), update.reset)
+        patch = tuple(update.patch)
+        remove = tuple(dict.fromkeys(update.remove))
+        update = Update(remove, dict(update.insert), update.reset, patch)
         write = Write(update, None if condition is None else as_condition(condition))
-        size = put_size(write, sum(map(len, update.insert.values())))
+        texts = sum(map(len, update.insert.values())) + sum(each.length for each in patch)
+        size = put_size(write, texts)
         session = None if connection is None else self._session(connection)
 
         def act(caller: Caller[C], out: Effects[C]) -> None:
@@ -79,6 +83,10 @@ class TypedInputs(Inputs[C]):
                 self._dispatcher.update_rate.take(session, out.now)
             check_bounds(write, self._limits.current)
             self._registry.admit(collection)
+            if patch:
+                check_patches(patch, self._limits.current)
+                is_set = out.time is not None
+                self._registry.check_patches(collection.service, is_clock_set=is_set)
             permit = (
                 None if session is None else self._dispatcher.rights.permit(session, collection)
             )

@@ -91,7 +91,9 @@ class Steps:
 
     def _server(self) -> Server[Connection]:
         """Return a new server, whose wall clock shows the same as the monotonic one."""
-        server: Server[Connection] = Server(self._services, self.limits, self._access)
+        server: Server[Connection] = Server(
+            self._services, self.limits, self._access, patchable=self._services
+        )
         server.set_clock(self.now, self.now)
         return server
 

@@ -1,6 +1,7 @@
 """Decode a peer's JSON text: requests and their arguments (PROTOCOL.md).
 
-Items stay raw text: only their `id` is ever decoded. Whatever the text, nothing but `RequestError` is raised here.
+Items stay raw text: only their `id` is ever decoded, and of patches the names of members. Whatever the text, nothing
+but `RequestError` is raised here.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sharedstate_core.paths import MAX_SEGMENT_BYTES
 from sharedstate_core.storage import Condition, Cursor, Write
 from sharedstate_core.updates import Update
 
+from .decode_patches import decode_patches
 from .faults import (
     COMMANDS,
     NULL,
@@ -94,6 +96,7 @@ class _Update(Struct):
     insert: list[Raw] = []
     reset: bool = False
     condition: _If | None = msgspec.field(name="if", default=None)
+    patch: list[Raw] = []
 
 
 class _Paging(Struct):
@@ -159,7 +162,7 @@ def decode_write(arg: Raw, limits: Limits) -> WriteMessage:
         message = _decode_update(arg if len(arg) <= FEW else outline_update(arg, limits))
     except RecursionError:
         raise bad_update("", too_deep(limits)) from None
-    check_number_of_ids(len(message.insert) + len(message.remove), limits)
+    check_number_of_ids(len(message.insert) + len(message.remove) + len(message.patch), limits)
     insert: dict[str, bytes] = {}
     bracketed: list[bytes] = []
     fault: tuple[str, str] | None = None
@@ -171,7 +174,7 @@ def decode_write(arg: Raw, limits: Limits) -> WriteMessage:
         try:
             id = _head.decode(raw).id
         except msgspec.ValidationError as error:
-            fault = item_fault(index, error)
+            fault = item_fault(f"insert[{index}]", error)
             break
         if problem := id_problem(id, limits):
             fault = f"insert[{index}].id", problem
@@ -183,10 +186,11 @@ def decode_write(arg: Raw, limits: Limits) -> WriteMessage:
         if problem := id_problem(id, limits):
             raise bad_update(f"remove[{index}]", problem)
     remove = tuple(dict.fromkeys(message.remove)) if message.remove else ()
-    update = Update(remove, insert, message.reset)
+    patch = decode_patches(message.patch, limits) if message.patch else ()
+    update = Update(remove, insert, message.reset, patch)
     wanted = message.condition
     write = Write(update, None if wanted is None else _condition(wanted, limits))
-    if update.listed == len(message.insert) + len(message.remove):
+    if update.listed == len(message.insert) + len(message.remove) + len(patch):
         return WriteMessage(write)
     return WriteMessage(write, _places(message))
 

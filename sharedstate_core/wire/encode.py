@@ -33,6 +33,7 @@ class Error(Struct, omit_defaults=True):
     place: str | UnsetType = UNSET
     rule: str | UnsetType = UNSET
     retry_after: float | UnsetType = UNSET
+    ids: tuple[str, ...] | UnsetType = UNSET
 
 
 class _Reply(Struct, tag_field="type", tag="REPLY"):
@@ -64,6 +65,7 @@ def error_of(error: RequestError | Refusal) -> Error:
         place=error.place or UNSET,
         rule=error.rule or UNSET,
         retry_after=error.retry_after or UNSET,
+        ids=error.ids or UNSET,
     )
 
 

@@ -111,9 +111,8 @@ def update_fault(error: msgspec.ValidationError) -> RequestError:
     return bad_update(place, f"expected {'a string' if place.endswith(']') else 'an array'}")
 
 
-def item_fault(index: int | str, error: msgspec.ValidationError) -> tuple[str, str]:
-    """Return place and problem of the `id` of an inserted item, or of the item itself if it is not an object."""
-    place = f"insert[{index}]"
+def item_fault(place: str, error: msgspec.ValidationError) -> tuple[str, str]:
+    """Return place and problem of the `id` of an item at this place, or of the item itself if it is not an object."""
     if "missing" in str(error):
         return f"{place}.id", "is missing"
     if fault_place(error).endswith("id"):

@@ -33,6 +33,7 @@ class _Update(Struct, omit_defaults=True):
     insert: Raw = _NOTHING
     reset: Raw = _NOTHING
     condition: Raw = msgspec.field(name="if", default=_NOTHING)
+    patch: Raw = _NOTHING
 
 
 class _Condition(Struct, omit_defaults=True):
@@ -76,7 +77,8 @@ def outline_update(arg: Raw, limits: Limits) -> Raw:
     except msgspec.ValidationError:
         return arg  # not an object: the decoder sees at once
     check_number_of_ids(_fewest_strings(update.remove), limits)
-    _check_items(update.insert, limits)
+    _check_items(update.insert, "insert", limits)
+    _check_items(update.patch, "patch", limits)
     if bytes(update.condition).startswith(b"{"):
         condition = _condition.decode(update.condition)
         check_number_in_condition(_fewest_strings(condition.ids), limits)
@@ -84,13 +86,13 @@ def outline_update(arg: Raw, limits: Limits) -> Raw:
     return _encoded(update)
 
 
-def _check_items(insert: Raw, limits: Limits) -> None:
-    if bytes(insert).startswith(b"["):
+def _check_items(items: Raw, name: str, limits: Limits) -> None:
+    if bytes(items).startswith(b"["):
         try:
-            number = len(_items.decode(insert))
+            number = len(_items.decode(items))
         except msgspec.ValidationError as error:
             index = fault_place(error)[1:].partition("]")[0]
-            raise bad_update(*item_fault(index, error)) from None
+            raise bad_update(*item_fault(f"{name}[{index}]", error)) from None
         check_number_of_ids(number, limits)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check_bounds(write: Write, limits: Limits) -> None:
-    """Check an update that did not pass through the decoder.
+    """Check an update that did not pass through the decoder, but for its patches: see `check_patches`.
 
     Raises:
         RequestError: `bad_update`, naming the place of the fault; `too_many` for too many ids.

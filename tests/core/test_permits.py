@@ -24,6 +24,7 @@ class Owners:
 
     def __init__(self, *, looks: bool = True) -> None:
         self.looks = looks
+        self.looks_at_new = True
 
     def insert(self, id: str, new: bytes, now: float) -> bytes:
         assert json.loads(new)["id"] == id

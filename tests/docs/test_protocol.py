@@ -15,10 +15,12 @@ from sharedstate_anyio.client.net.link import SENT_AWAY
 from sharedstate_core import Commit, Effect, ErrorCode, Limits, Load, Send, Server, errors
 from sharedstate_core.client import protocol
 from sharedstate_core.filters.where import MAX_TERMS, MAX_VALUES
+from sharedstate_core.patches.patching import MAX_ITEM_BYTES
 from sharedstate_core.paths import MAX_PATH_CHARACTERS, MAX_SEGMENT_BYTES
 from sharedstate_core.peer.subscribing import MAX_SPELLINGS
 from sharedstate_core.testing import MemoryStore
 from sharedstate_core.wire.decode_subscriptions import MAX_FIELDS, MAX_SUB_BYTES, MAX_VIEW_BYTES
+from sharedstate_core.wire.outline import FEW
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = (ROOT / "PROTOCOL.md").read_text("utf-8")
@@ -27,9 +29,10 @@ LIMITS: Final = Limits()
 
 def test_the_conversation() -> None:
     """Word for word, with one store: a connection goes on from block to block, until another one is announced."""
-    store, server = MemoryStore("k3Jx"), Server[str](["items"])
+    store, server = MemoryStore("k3Jx"), Server[str](["items"], patchable=["items"])
+    server.set_clock(1764400000.0, 0.0)
     connections = PAGE.split("<!-- another connection -->")
-    assert len(connections) == 3
+    assert len(connections) == 4
     for number, text in enumerate(connections):
         connection = f"connection {number}"
         server.connection_opened(connection)
@@ -101,6 +104,8 @@ def test_close_codes() -> None:
     [
         ("a message of", f"{LIMITS.message_bytes >> 20} MiB of UTF-8"),
         ("ids that", f"{LIMITS.items:,}"),
+        ("members of one item", f"{LIMITS.patch_operations}"),
+        ("an item that a patch", f"{MAX_ITEM_BYTES >> 20} MiB; {FEW:,} (fixed)"),
         ("nesting in an item", f"{LIMITS.depth} levels"),
         ("nesting in a `tunnel`", f"{LIMITS.depth} levels"),
         ("an id", f"{LIMITS.id_bytes} bytes of UTF-8"),

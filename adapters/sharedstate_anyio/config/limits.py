@@ -64,6 +64,7 @@ RANGES: Final[dict[str, _Range]] = {
     "message_bytes": _Range(1024, 1 << 30),
     "depth": _Range(4, 256),  # deeper texts approach the limits of other JSON parsers
     "items": _Range(1, 1_000_000),
+    "patch_operations": _Range(1, 10_000),
     "id_bytes": _Range(8, 255),  # what an index column of every store can hold
     "subscriptions": _Range(1, 1_000_000),
     "subscription_bytes": _Range(1024 * 1024, 1 << 40),

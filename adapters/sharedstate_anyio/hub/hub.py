@@ -15,6 +15,7 @@ from sharedstate_anyio.net.gate import Gate
 from sharedstate_anyio.websocket.broadcaster import Broadcaster
 from sharedstate_anyio.websocket.fair_turns import FairTurns
 from sharedstate_anyio.websocket.partial_messages import PartialMessages
+from sharedstate_backends.perform import patchable
 from sharedstate_backends.timed_host import TimedHost
 from sharedstate_core.driver import BroadcastingHost, Driver
 
@@ -61,7 +62,13 @@ class Hub(TimedHost[Peer], BroadcastingHost[Peer]):
         super().__init__()
         self.errors = errors or RepeatedErrors()
         self._broadcaster = Broadcaster(live)
-        self._driver: Driver[Peer] = Driver(tuple(backends), self, live.now.limits, live.now.access)
+        self._driver: Driver[Peer] = Driver(
+            tuple(backends),
+            self,
+            live.now.limits,
+            live.now.access,
+            patchable=patchable(backends),
+        )
         partial_messages = PartialMessages(live)
         self.shared = Shared(
             self._driver,

@@ -70,6 +70,11 @@ class InstrumentedBackend:
         )
         self.proof = proof.Proof()
 
+    @property
+    def takes_patches(self) -> bool:
+        """See `Patching`."""
+        return getattr(self._backend, "takes_patches", False) is True
+
     async def open(self) -> None:
         """Open it."""
         await self._backend.open()
