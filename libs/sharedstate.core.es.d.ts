@@ -462,6 +462,7 @@ type Unsubscribe = (() => void) & Disposable;
  * @template {{id: string}} [T=Item]
  * @typedef {object} Page
  * @property {T[]} items in order
+ * @property {At[] | undefined} at their places in the order of the collection; undefined if it was asked for all
  * @property {At | undefined} before asks for the next page, of older items; undefined if there are no items, or if it was
  *   asked for all
  * @property {boolean} more whether there are older ones
@@ -614,6 +615,10 @@ type Page<T extends {
      * in order
      */
     items: T[];
+    /**
+     * their places in the order of the collection; undefined if it was asked for all
+     */
+    at: At[] | undefined;
     /**
      * asks for the next page, of older items; undefined if there are no items, or if it was
      * asked for all

@@ -26,6 +26,7 @@ var Unauthorized = class extends Error {
 };
 
 // src/protocol/views.js
+var compare = (a, b) => a[0] - b[0] || a[1] - b[1];
 var FEATURES = { where: "where", last: "last", fields: "fields", before: "last" };
 var exceeds = (asked, known) => Object.entries(FEATURES).some(
   ([name, feature]) => asked?.[name] !== void 0 && !known.includes(feature)
@@ -868,7 +869,6 @@ var SignIn = class {
 };
 
 // src/protocol/replica.js
-var compare = (a, b) => a[0] - b[0] || a[1] - b[1];
 var END = [Infinity, 0];
 var Replica = class {
   /** @type {Map<string, Item>} items by id, in order */
@@ -2523,7 +2523,7 @@ var SharedStateClient = class {
       "GET",
       () => [path, { before, ...filter_of(options)[0] }],
       signal,
-      ({ data: items, at, more }) => ({ items, before: at?.[0], more })
+      ({ data: items, at, more }) => ({ items, at, before: at?.[0], more })
     );
   }
   /**

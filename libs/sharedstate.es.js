@@ -58,6 +58,7 @@ function with_ids(changes) {
 var is_plain = (item) => ({}).toString.call(item) === "[object Object]" && !item.toJSON;
 
 // src/protocol/views.js
+var compare = (a, b) => a[0] - b[0] || a[1] - b[1];
 var FEATURES = { where: "where", last: "last", fields: "fields", before: "last" };
 var exceeds = (asked, known) => Object.entries(FEATURES).some(
   ([name, feature]) => asked?.[name] !== void 0 && !known.includes(feature)
@@ -941,7 +942,6 @@ var SignIn = class {
 };
 
 // src/protocol/replica.js
-var compare = (a, b) => a[0] - b[0] || a[1] - b[1];
 var END = [Infinity, 0];
 var Replica = class {
   /** @type {Map<string, Item>} items by id, in order */
@@ -2596,7 +2596,7 @@ var SharedStateClient = class {
       "GET",
       () => [path, { before, ...filter_of(options)[0] }],
       signal,
-      ({ data: items, at, more }) => ({ items, before: at?.[0], more })
+      ({ data: items, at, more }) => ({ items, at, before: at?.[0], more })
     );
   }
   /**

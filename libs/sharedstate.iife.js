@@ -88,6 +88,7 @@ var SHAREDSTATE = (() => {
   var is_plain = (item) => ({}).toString.call(item) === "[object Object]" && !item.toJSON;
 
   // src/protocol/views.js
+  var compare = (a, b) => a[0] - b[0] || a[1] - b[1];
   var FEATURES = { where: "where", last: "last", fields: "fields", before: "last" };
   var exceeds = (asked, known) => Object.entries(FEATURES).some(
     ([name, feature]) => asked?.[name] !== void 0 && !known.includes(feature)
@@ -971,7 +972,6 @@ ${view}`
   };
 
   // src/protocol/replica.js
-  var compare = (a, b) => a[0] - b[0] || a[1] - b[1];
   var END = [Infinity, 0];
   var Replica = class {
     /** @type {Map<string, Item>} items by id, in order */
@@ -2626,7 +2626,7 @@ ${view}`
         "GET",
         () => [path, { before, ...filter_of(options)[0] }],
         signal,
-        ({ data: items, at, more }) => ({ items, before: at?.[0], more })
+        ({ data: items, at, more }) => ({ items, at, before: at?.[0], more })
       );
     }
     /**

@@ -21,12 +21,14 @@ export const BUNDLES = [
   { name: "sharedstate.iife.min.js", entry: "index", format: "iife", minify: true },
   { name: "sharedstate.core.es.js", entry: "core", format: "esm", minify: false },
   { name: "sharedstate.core.es.min.js", entry: "core", format: "esm", minify: true },
+  { name: "sharedstate.timeline.es.js", entry: "timeline", format: "esm", minify: false },
 ];
 
 /** TypeScript's view of them. */
 export const DECLARATIONS = [
   { name: "sharedstate.es.d.ts", entry: "index" },
   { name: "sharedstate.core.es.d.ts", entry: "core" },
+  { name: "sharedstate.timeline.es.d.ts", entry: "timeline" },
 ];
 
 /** Everything that `build` writes. */

@@ -122,12 +122,17 @@ for (const [name, tsc, ...more] of [
     mkdirSync(project, { recursive: true });
     for (const { name } of DECLARATIONS) copyFileSync(join(LIBS, name), join(project, name));
     const froms = ["sharedstate-client", "sharedstate-client/core"];
-    for (const { name } of DECLARATIONS) froms.push(`./${name.replace(".d.ts", ".js")}`);
+    for (const { name } of DECLARATIONS)
+      if (!name.includes("timeline")) froms.push(`./${name.replace(".d.ts", ".js")}`);
     froms.forEach((from, n) => {
       const loop = "for await (const diffs of ds) diffs[0].new?.text.trim();";
+      const timeline = from.startsWith(".") ? "./sharedstate.timeline.es.js" : "sharedstate-client/timeline"; // prettier-ignore
       const use = `
       import { SharedStateClient } from "${from}";
+      import { Timeline } from "${timeline}";
       const client = new SharedStateClient("ws://h:1");
+      const timeline = new Timeline<{ id: string; n: number }>(client, "/a/b/c", { last: 3 });
+      export const numbers: number[] = timeline.snapshot.map(({ n }) => n);
       const [handle, ds] = client.acquire<{ id: string; text: string }>("/a/b/c");
       export const text: string | undefined = ds.get_item("x")?.text;
       ${from.includes("core") ? "" : loop}

@@ -28,14 +28,15 @@ if TYPE_CHECKING:
 
 BUNDLES: Final = tuple(
     f"sharedstate.{name}.js"
-    for name in ("es", "es.min", "iife", "iife.min", "core.es", "core.es.min")
+    for name in ("es", "es.min", "iife", "iife.min", "core.es", "core.es.min", "timeline.es")
 )
-"""The JavaScript client as files: ES module and global variable, each readable and minified; and the lean core."""
+"""The JavaScript client as files: ES module and global variable, readable and minified; the lean core; timelines."""
 
 COMPANIONS: Final = (
     *(f"{name}.map" for name in BUNDLES),
     "sharedstate.es.d.ts",
     "sharedstate.core.es.d.ts",
+    "sharedstate.timeline.es.d.ts",
 )
 """Optional files for tools: source maps and types of the bundles."""
 

@@ -23,6 +23,7 @@ import { collection_path } from "../protocol/paths.js";
  * @template {{id: string}} [T=Item]
  * @typedef {object} Page
  * @property {T[]} items in order
+ * @property {At[] | undefined} at their places in the order of the collection; undefined if it was asked for all
  * @property {At | undefined} before asks for the next page, of older items; undefined if there are no items, or if it was
  *   asked for all
  * @property {boolean} more whether there are older ones
@@ -262,7 +263,7 @@ export class SharedStateClient {
       "GET",
       () => [path, { before, ...filter_of(options)[0] }],
       signal,
-      ({ data: items, at, more }) => ({ items, before: at?.[0], more }),
+      ({ data: items, at, more }) => ({ items, at, before: at?.[0], more }),
     );
   }
 

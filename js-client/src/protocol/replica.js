@@ -6,6 +6,8 @@
  * places, since an item that enters may belong in the middle; there the items are in ascending order of these.
  */
 
+import { compare } from "./views.js";
+
 /** @import { At } from "./views.js" */
 
 /**
@@ -26,9 +28,6 @@
  * `insert`.
  * @typedef {{remove: string[], insert: Item[], reset: boolean, at?: At[]}} Update
  */
-
-/** @param {At} a @param {At} b */
-const compare = (a, b) => a[0] - b[0] || a[1] - b[1];
 
 /** Where an item without a place goes. @type {At} */
 const END = [Infinity, 0];

@@ -14,6 +14,9 @@ import { SharedStateError } from "./errors.js";
 
 /** @typedef {readonly [created: number, place: number]} At where an item stands in the order of its collection */
 
+/** @param {At} a @param {At} b @returns {number} less than 0 if `a` comes first */
+export const compare = (a, b) => a[0] - b[0] || a[1] - b[1];
+
 /** Which feature a server needs for each of them. */
 const FEATURES = { where: "where", last: "last", fields: "fields", before: "last" };
 

@@ -250,8 +250,8 @@ describe("a part of a collection is read once", () => {
     socket.say(reply(tunnels[1], FEW, { at: places, more: true }));
     socket.say(reply(tunnels[2], [], { at: [] }));
     assert.deepEqual(await got, FEW);
-    assert.deepEqual(await page, { items: FEW, before: [3, 1], more: true });
-    assert.deepEqual(await end, { items: [], before: undefined, more: false });
+    assert.deepEqual(await page, { items: FEW, at: places, before: [3, 1], more: true });
+    assert.deepEqual(await end, { items: [], at: [], before: undefined, more: false });
   });
 
   test("from a server that ignores the filter not at all", async () => {
@@ -270,7 +270,7 @@ describe("a part of a collection is read once", () => {
       client.page(C, { where: { and: [] } }),
     ];
     for (const { tunnel } of socket.sent) socket.say(reply(tunnel, FEW));
-    const page = { items: FEW, before: undefined, more: false };
+    const page = { items: FEW, at: undefined, before: undefined, more: false };
     assert.deepEqual(await Promise.all(promises), [page, FEW, page]);
   });
 
