@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sharedstate_anyio.client import connect
-from sharedstate_anyio.client_command import items
+from sharedstate_anyio.client_command import items, tally
 from sharedstate_anyio.client_command.items import NAMED, Ids
 from sharedstate_anyio.client_command.lines import Line
 from tests.support.services.servers import running
@@ -25,6 +26,21 @@ def lines(*values: object) -> str:
 
 
 # Counting
+
+
+def test_progress_is_told_once_a_second(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times = iter([5.0, 5.5, 6.5, 7.0, 8.0, 20.0])
+    monkeypatch.setattr(tally, "time", SimpleNamespace(monotonic=times.__next__))
+    tallied = tally.Tally("item")
+    for quiet in (False, False, False, False, True):
+        tallied.add(1_000, quiet=quiet)
+    assert capsys.readouterr().err.splitlines() == [
+        "sharedstate: 2,000 items are stored so far",
+        "sharedstate: 4,000 items are stored so far",
+    ]
+    assert str(tallied) == "5,000 items are stored"
 
 
 @pytest.mark.parametrize("options", [[], ["--reset"], ["--batch", "1"]])

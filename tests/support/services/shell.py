@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 PROGRAM: Final = Path(sys.executable).with_name("sharedstate")
 SECONDS: Final = 30.0
+PROGRESS: Final = re.compile(r"^sharedstate: .* stored so far\n", re.MULTILINE)
+"""How far it is, which it says only if it takes long: on a busy machine, then, and tests leave it out."""
 
 
 class Ended(NamedTuple):
@@ -37,7 +40,9 @@ class Run:
 
     async def complaint(self) -> str:
         """Return the next line of its complaints."""
-        return await self._next(self.process.stderr)
+        while PROGRESS.fullmatch(line := await self._next(self.process.stderr)):
+            pass
+        return line
 
     @staticmethod
     async def _next(stream: IO[bytes] | None) -> str:
@@ -57,7 +62,9 @@ class Run:
 
         def wait() -> Ended:
             output, errors = self.process.communicate(text.encode(), timeout=SECONDS)
-            return Ended(self.process.returncode, output.decode(), errors.decode())
+            return Ended(
+                self.process.returncode, output.decode(), PROGRESS.sub("", errors.decode())
+            )
 
         return await anyio.to_thread.run_sync(wait)
 
