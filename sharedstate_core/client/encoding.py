@@ -9,8 +9,9 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from sharedstate_core.patches.patch import Patch
     from sharedstate_core.storage import Condition
     from sharedstate_core.updates import Update
 
@@ -33,11 +34,23 @@ class _If(Struct, omit_defaults=True):
     ids: Sequence[str] | UnsetType = UNSET
 
 
+class _Patch(Struct, omit_defaults=True):
+    id: str
+    set: dict[str, Raw] = {}
+    unset: Sequence[str] = ()
+    inc: dict[str, Raw] = {}
+    now: Sequence[str] = ()
+    add: dict[str, Raw] = {}
+    pull: dict[str, Raw] = {}
+    upsert: bool = False
+
+
 class _Update(Struct, omit_defaults=True):
     remove: Sequence[str] = ()
     insert: Sequence[Raw] = ()
     reset: bool = False
     condition: _If | UnsetType = msgspec.field(name="if", default=UNSET)
+    patch: Sequence[_Patch] = ()
 
 
 def encode_request(cmd: Literal["GET", "PUT"], path: str, arg: bytes, tunnel: int | str) -> bytes:
@@ -58,7 +71,25 @@ def encode_update(update: Update, condition: Condition | None) -> bytes:
         ids = UNSET if condition.ids is None else condition.ids
         wanted = _If(*condition.cursor, ids)
     insert = tuple(Raw(text) for text in update.insert.values())
-    return _encode(_Update(update.remove, insert, update.reset, wanted))
+    patch = tuple(map(_patch, update.patch))
+    return _encode(_Update(update.remove, insert, update.reset, wanted, patch))
+
+
+def _patch(patch: Patch) -> _Patch:
+    return _Patch(
+        patch.id,
+        _raws(patch.set),
+        patch.unset,
+        _raws(patch.inc),
+        patch.now,
+        _raws(patch.add),
+        _raws(patch.pull),
+        patch.upsert,
+    )
+
+
+def _raws(members: Mapping[str, bytes]) -> dict[str, Raw]:
+    return {member: Raw(text) for member, text in members.items()}
 
 
 def encode_subscribe(subscriptions: Iterable[Subscription], *, whole: bool) -> bytes:

@@ -82,7 +82,7 @@ class ClientProtocol:
         out: list[ClientEffect] = []
         self._session.connection_opened(token, out)
         self._refuse_waiting(out)
-        self._requests.adjust(self._session.bounds, held=self._session.is_held)
+        self._adjust_requests()
         self._subscriptions.connection_opened(out)
         self._requests.connection_opened(out)
         return out
@@ -203,7 +203,8 @@ class ClientProtocol:
         """Request an update and return its ticket, which comes back in one `Settled`.
 
         The text of each item is sent unchanged: JSON in UTF-8, an object that holds the id under which it is
-        inserted. A cursor alone is a condition on the whole collection.
+        inserted. A cursor alone is a condition on the whole collection. An update with patches is not sent to a server
+        that knows none: it is settled with `failed`.
 
         Raises:
             TypeError, ValueError: an argument is invalid; the message names the place, such as `insert['x']`.
@@ -211,12 +212,16 @@ class ClientProtocol:
         self._check_open()
         expect("path", path, str)
         check_update(update)
+        for index, patch in enumerate(update.patch):
+            if patch.whole is not None:
+                raise ValueError(f"patch[{index}].whole: this is never part of a message")
         wanted = None if condition is None else as_condition(condition)
         if wanted is not None and self._subscriptions.requests.level == 1:  # which would ignore it
             ticket = self._requests.issue()
             error = ServerRefusedError({}, "this server knows no conditions")
             return ticket, [Settled(ticket, error=error)]
-        return self._request("PUT", path, encoding.encode_update(update, wanted))
+        arg = encoding.encode_update(update, wanted)
+        return self._request("PUT", path, arg, has_patches=bool(update.patch))
 
     def request(
         self, cmd: Literal["GET", "PUT"], path: str, arg: bytes = b"null"
@@ -237,10 +242,18 @@ class ClientProtocol:
         return self._request(cmd, path, arg, is_filtered=exceeds(asked, ()))
 
     def _request(
-        self, cmd: Literal["GET", "PUT"], path: str, arg: bytes, *, is_filtered: bool = False
+        self,
+        cmd: Literal["GET", "PUT"],
+        path: str,
+        arg: bytes,
+        *,
+        is_filtered: bool = False,
+        has_patches: bool = False,
     ) -> tuple[int, list[ClientEffect]]:
         out: list[ClientEffect] = []
-        ticket = self._requests.add(cmd, path, arg, out, is_filtered=is_filtered)
+        ticket = self._requests.add(
+            cmd, path, arg, out, is_filtered=is_filtered, has_patches=has_patches
+        )
         return ticket, out
 
     def withdraw(self, ticket: int) -> bool:
@@ -314,8 +327,13 @@ class ClientProtocol:
         if not session.is_undecided:
             self._subscriptions.let_go(out)
         self._subscriptions.adjust(session.bounds.subscriptions, session.features, out)
-        self._requests.adjust(session.bounds, held=session.is_held)
+        self._adjust_requests()
         self._requests.go_on(out)
+
+    def _adjust_requests(self) -> None:
+        session = self._session
+        takes = session.takes_patches
+        self._requests.adjust(session.bounds, held=session.is_held, takes_patches=takes)
 
     def _refuse_waiting(self, out: list[ClientEffect]) -> None:
         if (refusal := self._session.take_refusal()) is not None:

@@ -8,7 +8,9 @@ The rules:
    outcome is unknown, and sending it again could apply it twice.
 3. The exception is a connection that the server closes because a message is too long: one of the unanswered requests
    was, hence the longest was, and it was not accepted.
-4. A reply to a request for a part of a collection names places. One without is from a server that knows no filters, and
+4. An update with patches is sent once the server has said that it knows them; those behind it wait with it. Other
+   servers would acknowledge it and leave them out, so to them it is not sent.
+5. A reply to a request for a part of a collection names places. One without is from a server that knows no filters, and
    has sent all that there is.
 """
 
@@ -59,7 +61,7 @@ class ServerRefusedError(RequestError):
     A level 1 server gives no code: then it is `failed`, or `refused` if it left a path out of the subscriptions.
 
     Attributes:
-        reason, place, rule, retry_after: as the server says; None without.
+        reason, place, rule, retry_after, ids: as the server says; None without.
         details: the other members of the reply's `error`, these included.
         cursor: with `conflict`, the collection's current state.
     """
@@ -82,6 +84,7 @@ class ServerRefusedError(RequestError):
             place=_text(error, "place"),
             rule=_text(error, "rule"),
             retry_after=_seconds(error, "retry_after"),
+            ids=_texts(error, "ids"),
         )
         self.cursor = cursor
         self.details = {
@@ -95,6 +98,14 @@ def _text(members: Mapping[str, Any], name: str) -> Any:
     return value if isinstance(value, str) else None
 
 
+def _texts(members: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
+    """Return a member that is a list of texts; None for anything else."""
+    value = members.get(name)
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        return None
+    return tuple(value)
+
+
 def _seconds(members: Mapping[str, Any], name: str) -> float | None:
     """Return a member that is a number; None for anything else."""
     value = members.get(name)
@@ -106,17 +117,24 @@ def knows_no_filters() -> ServerRefusedError:
     return ServerRefusedError({}, "the server knows no filters")
 
 
+def knows_no_patches() -> ServerRefusedError:
+    """Return why a server is not sent patches: it would acknowledge the update and leave them out."""
+    return ServerRefusedError({}, "the server knows no patches")
+
+
 class _Request(NamedTuple):
     """A request.
 
     Attributes:
         message: as it is sent.
         is_filtered: whether it asks for a part of a collection.
+        has_patches: whether it is for servers only that know patches.
         tick: after how many ticks it was sent.
     """
 
     message: bytes
     is_filtered: bool
+    has_patches: bool
     tick: int = 0
 
 
@@ -134,6 +152,7 @@ class Requests:
         self._held = False
         self._window = WINDOW
         self._bounds = UNKNOWN
+        self._takes_patches: bool | None = None
 
     def __len__(self) -> int:
         return len(self._sent) + len(self._waiting)
@@ -156,6 +175,7 @@ class Requests:
         out: list[ClientEffect],
         *,
         is_filtered: bool = False,
+        has_patches: bool = False,
     ) -> int:
         """Make a request; its ticket is its tunnel.
 
@@ -165,6 +185,7 @@ class Requests:
             arg: JSON text.
             out: receives the effects.
             is_filtered: whether it asks for a part of a collection.
+            has_patches: whether it is for servers only that know patches.
         """
         ticket = self.issue()
         message = encoding.encode_request(cmd, path, arg, ticket)
@@ -180,7 +201,7 @@ class Requests:
             error = RequestError("too_many", f"{waits_for}, and the queue is full")
             out.append(Settled(ticket, error=error))
         else:
-            self._waiting[ticket] = _Request(message, is_filtered)
+            self._waiting[ticket] = _Request(message, is_filtered, has_patches)
             self._waiting_bytes += len(message)
             self._fill(out)
         return ticket
@@ -202,9 +223,15 @@ class Requests:
         self._connected = True
         self._fill(out)
 
-    def adjust(self, bounds: Bounds, *, held: bool) -> None:
-        """Keep to what the server takes; `held`: nothing is sent until it knows whose the connection is."""
-        self._bounds, self._held = bounds, held
+    def adjust(self, bounds: Bounds, *, held: bool, takes_patches: bool | None) -> None:
+        """Keep to what the server takes.
+
+        Args:
+            bounds: what it has said about that.
+            held: whether nothing is sent until it knows whose the connection is.
+            takes_patches: whether it knows patches; None as long as it may yet say so.
+        """
+        self._bounds, self._held, self._takes_patches = bounds, held, takes_patches
         most = WINDOW if bounds.unanswered is None else min(WINDOW, bounds.unanswered - RESERVED)
         self._window = max(1, most)
 
@@ -260,7 +287,13 @@ class Requests:
         if self._held:
             return
         while self._connected and self._waiting and len(self._sent) < self._window:
-            ticket, request = self._waiting.popitem(last=False)
+            ticket, request = next(iter(self._waiting.items()))
+            if request.has_patches and self._takes_patches is None:
+                break
+            del self._waiting[ticket]
             self._waiting_bytes -= len(request.message)
+            if request.has_patches and not self._takes_patches:
+                out.append(Settled(ticket, error=knows_no_patches()))
+                continue
             self._sent[ticket] = request._replace(tick=self._ticks)
             out.append(SendText(request.message))

@@ -74,6 +74,13 @@ class Session:
         self._refusal: RequestError | None = None
 
     @property
+    def takes_patches(self) -> bool | None:
+        """Whether the server knows patches; None as long as it may yet say so."""
+        if self.features is not None:
+            return "patch" in self.features
+        return None if self._unanswered is not None else False
+
+    @property
     def is_undecided(self) -> bool:
         """Whether the server may yet accept another token than the one that it has refused, or has not answered.
 

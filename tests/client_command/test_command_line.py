@@ -186,7 +186,7 @@ def test_a_configuration_of_any_name_starts_the_server(tmp_path: Path) -> None:
     [
         ("gte", "did you mean get?"),
         ("localhost:9000/app/items/c", "put one of them before the URL, such as get"),
-        ("myconfig", "there are get, put, watch, load, dump, delete, kick"),
+        ("myconfig", "there are get, put, patch, watch, load, dump, delete, kick"),
     ],
 )
 async def test_what_is_neither_a_command_nor_a_file(word: str, advice: str) -> None:

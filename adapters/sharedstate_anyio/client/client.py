@@ -22,6 +22,7 @@ from .dataset import Dataset
 from .holdings import Holdings
 from .net.pause import Pause
 from .parts import Where
+from .patches import PatchLike
 from .reading import Reads
 from .values import ItemLike, ItemT_co, check_loads, make_condition, make_update
 
@@ -229,9 +230,10 @@ class Client(Reads[ItemT_co]):
         insert: Iterable[ItemLike] = (),
         remove: Iterable[str] = (),
         reset: bool = False,
+        patch: Iterable[PatchLike] = (),
         if_: Cursor | Condition | None = None,
     ) -> int:
         """Update a collection, acquired or not; see `Dataset.update`."""
         name = str(parse_collection_path(path))
-        update = make_update(insert, remove, reset=reset)
+        update = make_update(insert, remove, reset=reset, patch=patch)
         return await self._hub.put(name, update, make_condition(if_))

@@ -10,9 +10,11 @@ from collections.abc import (
     Iterator,
     KeysView,
     Mapping,
+    Sequence,
     ValuesView,
 )
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import MappingProxyType
 from typing import Any, Final, TypeVar, overload
 
 import anyio
@@ -25,6 +27,7 @@ from .changes import Changes
 from .client_hub import ClientHub
 from .contention import ContentionBackoff
 from .parts import Place, cut, where_of
+from .patches import PatchLike
 from .replica import Replica
 from .transaction import Transaction
 from .values import ItemLike, ItemT_co, Reader, make_condition, make_update
@@ -138,6 +141,7 @@ class Dataset(Mapping[str, ItemT_co]):
         insert: Iterable[ItemLike] = (),
         remove: Iterable[str] = (),
         reset: bool = False,
+        patch: Iterable[PatchLike] = (),
         if_: Cursor | Condition | None = None,
     ) -> int:
         """Have the server change the collection in one step. When this returns, the dataset shows the change.
@@ -151,6 +155,7 @@ class Dataset(Mapping[str, ItemT_co]):
                 not show would be lost.
             remove: ids of items to remove, before `insert`. Absent ones do not matter.
             reset: remove every item of the collection instead, also those that a filter hides.
+            patch: changes of single members, after `insert`, each a mapping with `id` and the arguments of `patch`.
             if_: apply the update only if the collection (a cursor) or some of its items (a `Condition` with `ids`) have
                 not changed since; otherwise the error is `conflict`.
 
@@ -159,20 +164,69 @@ class Dataset(Mapping[str, ItemT_co]):
 
         Raises:
             RequestError: the server refused: `bad_update`, `conflict`, `unavailable`…; `too_many` if too much waits for
-                a connection.
+                a connection; `failed` for patches if the server knows none.
             ConnectionLostError: whether it took effect is unknown; the dataset shows it once it is in sync again.
             ClosedError: the client is closed; the update was not sent.
             ReleasedError: the dataset was released.
-            TypeError: `insert` or `remove` is not a list, or `reset` is not a bool.
+            TypeError: `insert`, `remove` or `patch` is not a list, or `reset` is not a bool.
         """
         self._replica.check_held()
-        update = self._made(insert, remove, reset=reset)
+        update = self._made(insert, remove, reset=reset, patch=patch)
         return await self._hub.put(self.path, update, make_condition(if_))
 
+    async def patch(
+        self,
+        id: str,
+        *,
+        set: Mapping[str, Any] = MappingProxyType({}),  # noqa: A002  (as on the wire)
+        unset: Iterable[str] = (),
+        inc: Mapping[str, float] = MappingProxyType({}),
+        now: Iterable[str] = (),
+        add: Mapping[str, Sequence[Any]] = MappingProxyType({}),
+        pull: Mapping[str, Sequence[Any]] = MappingProxyType({}),
+        upsert: bool = False,
+        if_: Cursor | Condition | None = None,
+    ) -> None:
+        """Have the server change some members of an item; the others stay as they are, whoever sets them meanwhile.
+
+        A member is a name or, for one inside of another, a JSON Pointer such as `/geo/lat`. Each may be named once.
+
+        Args:
+            id: the item.
+            set: values by member.
+            unset: members that go.
+            inc: numbers that are added, by member; to 0 if it is not there.
+            now: members that become the server's time, in seconds since the Unix epoch.
+            add: values that go to the end of a list, by member, unless they are in it.
+            pull: values that go from a list, by member.
+            upsert: begin with `{"id": id}` if there is no such item; otherwise the error is `mismatch`.
+            if_: as in `update`.
+
+        Raises:
+            RequestError: as `update`; `mismatch`, with `place` and `ids`, if it does not fit the item that there is.
+            ConnectionLostError, ClosedError, ReleasedError: as `update`.
+        """
+        wanted = {
+            "id": id,
+            "set": set,
+            "unset": unset,
+            "inc": inc,
+            "now": now,
+            "add": add,
+            "pull": pull,
+            "upsert": upsert,
+        }
+        await self.update(patch=[wanted], if_=if_)
+
     def _made(
-        self, insert: Iterable[ItemLike] = (), remove: Iterable[str] = (), *, reset: bool = False
+        self,
+        insert: Iterable[ItemLike] = (),
+        remove: Iterable[str] = (),
+        *,
+        reset: bool = False,
+        patch: Iterable[PatchLike] = (),
     ) -> Update:
-        update = make_update(insert, remove, reset=reset)
+        update = make_update(insert, remove, reset=reset, patch=patch)
         if update.insert and self.fields is not None:
             raise cut(self.path)
         return update

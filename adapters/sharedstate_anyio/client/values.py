@@ -13,6 +13,8 @@ from sharedstate_core import Condition, Cursor, RequestError, Update
 from sharedstate_core.arguments import as_condition, check_text, expect, found, item_id
 from sharedstate_core.errors import bad_update
 
+from .patches import PatchLike, make_patches
+
 if sys.version_info >= (3, 13):
     from typing import TypeVar
 else:
@@ -107,13 +109,17 @@ class Reader(Generic[ItemT_co]):
 
 
 def make_update(
-    insert: Iterable[ItemLike] = (), remove: Iterable[str] = (), *, reset: bool = False
+    insert: Iterable[ItemLike] = (),
+    remove: Iterable[str] = (),
+    *,
+    reset: bool = False,
+    patch: Iterable[PatchLike] = (),
 ) -> Update:
     """Return an update in the core's form; an item without `id` gets a random one.
 
     Raises:
         RequestError: `bad_update`, with the place; the server checks the rest.
-        TypeError: `insert` or `remove` is a single value instead of a list, or `reset` is not a bool.
+        TypeError: `insert`, `remove` or `patch` is a single value instead of a list, or `reset` is not a bool.
     """
     for name, value in (("insert", insert), ("remove", remove)):
         if isinstance(value, str | bytes | dict) or not isinstance(value, Iterable):
@@ -129,7 +135,7 @@ def make_update(
             check_text(place, id)
         except ValueError as error:
             raise RequestError("bad_update", str(error), place=place) from None
-    return Update(tuple(dict.fromkeys(ids)), texts, reset)
+    return Update(tuple(dict.fromkeys(ids)), texts, reset, make_patches(patch))
 
 
 def _item(item: ItemLike, place: str) -> tuple[str, bytes]:

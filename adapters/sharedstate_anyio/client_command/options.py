@@ -31,6 +31,7 @@ lines: one JSON object per line, its numbers kept to the last digit.
 
 examples:
   sharedstate put localhost:9000/app/items/todo '{"id": "milk", "done": false}'
+  sharedstate patch localhost:9000/app/items/todo milk '{"set": {"done": true}}'
   sharedstate get localhost:9000/app/items/todo
   sharedstate watch localhost:9000/app/items/todo --initial | jq .new
   sharedstate watch localhost:9000/app/items/chat --where '{"room": "r3"}' --last 50
@@ -51,8 +52,15 @@ With a filter, an item that begins to fit comes as "new" without "old", one that
 
 PUT: Final = """
 A line is an item, {"id": …}, which is added or replaces the one with the same id, or a change, made in one step:
-{"remove": [ids], "insert": [items], "reset": true, "if": {"epoch": …, "version": …, "ids": […]}}, all members optional.
+{"remove": [ids], "insert": [items], "reset": true, "patch": [patches], "if": {"epoch": …, "version": …, "ids": […]}},
+all members optional.
 Each line is stored before the next one is sent; the first that fails ends the command.
+"""
+
+PATCH: Final = """
+A change has any of these members: {"set": {"m": value}, "unset": ["m"], "inc": {"m": number}, "now": ["m"],
+"add": {"m": [values]}, "pull": {"m": [values]}}. now makes a member the time by the server's clock; add and pull are
+for lists. m is the name of a member, or /m/n for one inside another. All other members of the item stay as they are.
 """
 
 LOAD: Final = """
@@ -118,6 +126,12 @@ def parser() -> argparse.ArgumentParser:
     _target(put)
     put.add_argument("changes", nargs="*", metavar="JSON", help="default: standard input")
     put.set_defaults(tally=Tally("update"))
+
+    patch = _command(commands, "patch", "change some members of an item", PATCH)
+    _target(patch)
+    patch.add_argument("id", metavar="ID", help="of the item")
+    patch.add_argument("change", metavar="JSON", help="what to change")
+    patch.add_argument("--upsert", action="store_true", help="make the item if there is none")
 
     watch = _command(commands, "watch", "print changes as they arrive, until Ctrl-C", WATCH)
     _target(watch)

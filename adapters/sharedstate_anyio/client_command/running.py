@@ -15,6 +15,7 @@ from .deleting import delete
 from .failures import FAILED, CommandError
 from .kicking import kick
 from .loading import load
+from .patching import patch
 from .reading import dump, get, watch
 from .saying import say
 from .writing import put
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 COMMANDS: Final[Mapping[str, Callable[[Namespace], Coroutine[Any, Any, int]]]] = {
     "get": get,
     "put": put,
+    "patch": patch,
     "watch": watch,
     "load": load,
     "dump": dump,

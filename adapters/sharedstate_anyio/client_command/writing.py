@@ -32,6 +32,7 @@ class _Change(msgspec.Struct, forbid_unknown_fields=True):
     insert: list[msgspec.Raw] = []
     remove: list[str] = []
     reset: bool = False
+    patch: list[msgspec.Raw] = []
     condition: _If | None = msgspec.field(name="if", default=None)
 
 
@@ -83,5 +84,6 @@ async def _update(client: Client[bytes], path: str, line: Line) -> None:
         insert=[bytes(raw) for raw in change.insert],
         remove=change.remove,
         reset=change.reset,
+        patch=[bytes(raw) for raw in change.patch],
         if_=None if wanted is None else Condition(Cursor(wanted.epoch, wanted.version), wanted.ids),
     )

@@ -22,7 +22,7 @@ MAX_DAYS: Final = 36_500
 UNITS: Final = {"days": 86_400, "minutes": 60, "seconds": 1}
 """Seconds of each unit of how long a token is valid."""
 
-CLIENT_COMMANDS: Final = ("get", "put", "watch", "load", "dump", "delete", "kick")
+CLIENT_COMMANDS: Final = ("get", "put", "patch", "watch", "load", "dump", "delete", "kick")
 """The commands of `sharedstate`."""
 
 ABOUT: Final = """\
