@@ -46,9 +46,11 @@ RUN_IN_BROWSER = {
     ("docs/tutorial.md", "html"),
     ("docs/tutorial.md", "js"),
     ("docs/users-and-rights.md", "html"),
+    ("docs/writing.md", "html"),
+    ("docs/writing.md", "js"),
     ("js-client/README.md", "javascript"),
 }
-"""Run by tests/browser, test_tutorial.py, test_filters_guide.py and test_users_guide.py, against a real server."""
+"""Run by tests/browser and by the tests of the guides, such as test_filters_guide.py, against a real server."""
 RUN_BY_THE_GUIDE = {
     ("docs/operating.md", "ini"),
     ("docs/operating.md", "nginx"),
