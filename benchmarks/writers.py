@@ -52,6 +52,35 @@ class Served(NamedTuple):
     pid: int
 
 
+class Kind(NamedTuple):
+    """What a writer sends, about its own item: `{n}` is its number.
+
+    Attributes:
+        head: the argument of an update up to a number that is another each time.
+        tail: the rest of it.
+        first: the argument of an update before all others; none if empty.
+    """
+
+    head: str
+    tail: str
+    first: str = ""
+
+
+TEXT: Final = f'"text":"{"y" * 100}"'
+NEW: Final = Kind('{{"insert":[{{"id":"w{n}i', f'",{TEXT}}}]}}')
+"""A new item each time."""
+
+REPLACED: Final = Kind('{{"insert":[{{"id":"w{n}","n":', f",{TEXT}}}]}}")
+"""The same item, as a whole."""
+
+ITEM: Final = f'{{{{"insert":[{{{{"id":"w{{n}}","n":0,{TEXT}}}}}]}}}}'
+PATCHED: Final = Kind('{{"patch":[{{"id":"w{n}","set":{{"n":', "}}]}", ITEM)
+"""A member of the same item."""
+
+COUNTED: Final = Kind('{{"patch":[{{"id":"w","upsert":true,"inc":{{"n":1}},"set":{{"last":', "}}]}")
+"""A count in one item, by all writers."""
+
+
 class Cost(NamedTuple):
     """Seconds for one update: on the wall, and of the processor in each process that was asked about."""
 
@@ -60,7 +89,12 @@ class Cost(NamedTuple):
 
 
 def through_server(
-    config: dict[str, object], loop: str, collections: int, seconds: float, *others: int
+    config: dict[str, object],
+    loop: str,
+    collections: int,
+    seconds: float,
+    *others: int,
+    kind: Kind = NEW,
 ) -> Cost:
     """Return what an acknowledged update of one item costs: 16 writers, 8 updates of each on their way.
 
@@ -70,10 +104,11 @@ def through_server(
         collections: how many they write to.
         seconds: how long they do so.
         others: processes whose processor time counts beside the server's, which comes first.
+        kind: of update.
     """
     with tempfile.TemporaryDirectory() as folder, served(config, Path(folder), loop) as server:
         pids = (server.pid, *others)
-        return asyncio.run(write(server.port, collections, seconds, pids))
+        return asyncio.run(write(server.port, collections, seconds, pids, kind))
 
 
 @contextmanager
@@ -83,14 +118,16 @@ def served(config: dict[str, object], folder: Path, loop: str) -> Iterator[Serve
         yield Served(process.port, process.pid)
 
 
-async def write(port: int, collections: int, seconds: float, pids: Sequence[int] = ()) -> Cost:
+async def write(
+    port: int, collections: int, seconds: float, pids: Sequence[int] = (), kind: Kind = NEW
+) -> Cost:
     """Return the cost of an acknowledged update, over that time, and in these processes; on asyncio."""
     loop = asyncio.get_running_loop()
     writers = []
     for number in range(WRITERS):
         path = f"/app/items/c{number % collections}"
         _, protocol = await loop.create_connection(
-            lambda n=number, p=path: _Writer(n, p),  # type: ignore[misc]
+            lambda n=number, p=path: _Writer(n, p, kind),  # type: ignore[misc]
             "127.0.0.1",
             port,
         )
@@ -121,15 +158,14 @@ def processor_seconds(pid: int) -> float:
 class _Writer(asyncio.Protocol):
     """Sends an update for every one that is acknowledged."""
 
-    def __init__(self, number: int, path: str) -> None:
+    def __init__(self, number: int, path: str, kind: Kind) -> None:
         self.acknowledged = 0
         self.failed = False
         self._sent = 0
-        self._head = (
-            f'{{"type":"REQUEST","cmd":"PUT","path":"{path}","tunnel":0,'
-            f'"arg":{{"insert":[{{"id":"w{number}i'
-        ).encode()
-        self._tail = b'","text":"%b"}]}}' % (b"y" * 100)
+        request = f'{{"type":"REQUEST","cmd":"PUT","path":"{path}","tunnel":0,"arg":'
+        self._head = (request + kind.head.format(n=number)).encode()
+        self._tail = f"{kind.tail}}}".encode()
+        self._first = f"{request}{kind.first.format(n=number)}}}".encode() if kind.first else b""
         self._buffer = b""
         self._open = False
 
@@ -145,6 +181,8 @@ class _Writer(asyncio.Protocol):
                 return
             self.failed = b" 101 " not in head
             self._open, self._buffer = True, rest
+            if self._first:
+                self._transport.write(_frame(self._first))
             self._send(PIPELINED)
             return
         buffer, start, count = self._buffer, 0, 0
@@ -165,10 +203,15 @@ class _Writer(asyncio.Protocol):
         frames = b""
         for _ in range(count):
             self._sent += 1
-            text = b"%b%d%b" % (self._head, self._sent, self._tail)
-            frames += b"\x81\xfe" + len(text).to_bytes(2, "big") + bytes(4) + text  # masked by 0
+            frames += _frame(b"%b%d%b" % (self._head, self._sent, self._tail))
         self._transport.write(frames)
 
     def close(self) -> None:
         """Let the connection go."""
         self._transport.abort()
+
+
+def _frame(text: bytes) -> bytes:
+    """Return a frame with a text of 126 bytes or more, or with spaces behind it, masked by 0."""
+    text = text.ljust(126)
+    return b"\x81\xfe" + len(text).to_bytes(2, "big") + bytes(4) + text
