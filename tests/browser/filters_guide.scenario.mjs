@@ -23,15 +23,9 @@ function checked(script, many) {
   return script.replaceAll(assertion, "check($1, $2);");
 }
 
-/** The component of the guide, as an application has it. */
-async function react_page(component, address) {
-  const contents = `
-    import { createRoot } from "react-dom/client";
-    import { SharedStateClient } from "sharedstate-client";
-    const client = new SharedStateClient(${JSON.stringify(address)});
-    globalThis.client = client;
-    ${component}
-    createRoot(document.getElementById("root")).render(<Search />);`;
+/** The application of the guide, as it is built. */
+async function react_page(application) {
+  const contents = `${application}\nglobalThis.client = client;`;
   const { outputFiles } = await build({
     stdin: { contents, resolveDir: dirname(PACKAGE.pathname), loader: "jsx" },
     jsx: "automatic",
@@ -55,7 +49,7 @@ await scenario(async ({ server, open }) => {
   const site = await serve_pages({
     "/": here(chat),
     "/empty": "<!DOCTYPE html>",
-    "/search": await react_page(search, `ws://127.0.0.1:${server.port}`),
+    "/search": await react_page(here(search)),
   });
 
   await chatting();
