@@ -44,6 +44,9 @@ class Census(NamedTuple):
         blocked: connections whose reader is blocked.
         collections: collections that are watched, read or written, or were a moment ago.
         loaded: those of them whose content is in memory.
+        views: different parts of collections that are watched, or were a moment ago.
+        scanned_views: those of them that are asked about every change of an item.
+        view_bytes: memory of what they remember, in bytes.
     """
 
     connections: int
@@ -51,3 +54,6 @@ class Census(NamedTuple):
     blocked: int
     collections: int
     loaded: int
+    views: int
+    scanned_views: int
+    view_bytes: int

@@ -29,16 +29,21 @@ class Leftovers:
 
     def __init__(self, limits: LiveLimits) -> None:
         self._limits = limits
-        self._waiting: deque[dict[Any, Any]] = deque()
+        self._waiting: deque[tuple[dict[Any, Any], int]] = deque()
         self._texts: deque[bytes] = deque()
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._texts)
 
-    def add(self, *dicts: dict[Any, Any]) -> None:
-        """Let go of dicts, which belong to this from now on: at once, or by turns if they are large together."""
-        if sum(map(len, dicts)) > self._limits.current.turn_items:
-            self._waiting.extend(dicts)
+    def add(self, *dicts: dict[Any, Any], weight: int = 1) -> None:
+        """Let go of dicts, which belong to this from now on: at once, or by turns if they are large together.
+
+        Args:
+            dicts: the dicts.
+            weight: how many items of a collection are freed in the time of one of their entries.
+        """
+        if weight * sum(map(len, dicts)) > self._limits.current.turn_items:
+            self._waiting.extend((entries, weight) for entries in dicts)
 
     def add_texts(self, texts: Iterable[bytes]) -> None:
         """Let go of the pieces of a long text by turns, if nobody else has them."""
@@ -49,11 +54,11 @@ class Leftovers:
         for _ in range(min(TEXTS, len(self._texts))):
             self._texts.pop()  # the last to come is what the system can have back first
         left = FASTER * self._limits.current.turn_items
-        while left and self._waiting:
-            entries = self._waiting[0]
-            count = min(left, len(entries))
+        while left > 0 and self._waiting:
+            entries, weight = self._waiting[0]
+            count = min(max(1, left // weight), len(entries))
             for _ in range(count):
                 entries.popitem()
-            left -= count
+            left -= count * weight
             if not entries:
                 self._waiting.popleft()

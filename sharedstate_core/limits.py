@@ -54,7 +54,8 @@ class Limits:
         drain_seconds: how long a connection may stay blocked without progress, or the transport may leave an
             `AwaitDrain` unanswered, before the connection is closed; its client can resume.
         linger_seconds: how long a collection that nobody watches stays in memory.
-        linger_bytes: memory of all such collections together; beyond that, those that have waited longest go first.
+        linger_bytes: memory of all such collections together, and of views that nobody sees; beyond that, views go
+            first, and those that have waited longest.
         encoded_bytes: memory of what is kept encoded in case somebody asks for it again, of all collections together,
             and of what views remember to tell what has changed and to find it; beyond that, what was asked for the
             longest ago goes first, and is made again when it is needed. What one collection keeps may exceed it.

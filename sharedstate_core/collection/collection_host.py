@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sharedstate_core.limits import Limits, LiveLimits
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.pending import Pending
+    from sharedstate_core.views.view import View
 
     from .permit import RulesVersion
     from .reader import Reader
@@ -83,6 +84,14 @@ class CollectionHost(Protocol[C, One_contra]):
 
     def linger(self, collection: One_contra, now: float) -> None:
         """Drop this unused collection after a while."""
+        ...
+
+    def linger_view(self, collection: One_contra, view: View) -> None:
+        """Close this view, which nobody sees, with `close_unused` if there is no memory for it."""
+        ...
+
+    def wake_view(self, view: View) -> None:
+        """Record that a view does not linger any more: it is closed, or somebody sees it."""
         ...
 
     def forget(self, collection: One_contra) -> None:

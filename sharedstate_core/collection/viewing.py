@@ -2,7 +2,8 @@
 
 The rules:
 
-1. A view is there as long as somebody sees it, and `Limits.linger_seconds` longer, unless another needs its place.
+1. A view is there as long as somebody sees it, and `Limits.linger_seconds` longer, unless another needs its place
+   or its memory.
 2. Whoever has changed the collection, or could not, is at the state that the answer names before it comes: also in a
    view in which nothing has changed. So a reader that waits for this state does not wait in vain.
 3. What is read once is seen through a view of its own, unless there is one that shows the same.
@@ -11,7 +12,7 @@ The rules:
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sharedstate_core.effects import C, Effect
 from sharedstate_core.views.views import Views
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sharedstate_core.items.source import Source
     from sharedstate_core.views.view import View
 
+    from .collection_host import CollectionHost
     from .reader import Reader
     from .subscription import Subscription
     from .waiting_requests import Get
@@ -37,6 +39,8 @@ CLOSED_AT_ONCE: Final = 100
 
 class Viewing(CollectionState[C]):
     """The views of a collection."""
+
+    _host: CollectionHost[C, Any]
 
     @property
     def views(self) -> Views | None:
@@ -60,7 +64,9 @@ class Viewing(CollectionState[C]):
             view.readers += 1
             if views.scans(view):
                 views.scanning[subscription.reader] += 1
-            views.unused.pop(view, None)
+            if view in views.unused:
+                del views.unused[view]
+                self._host.wake_view(view)
             self._present.discard(subscription.reader)
 
     def _leave(self, subscription: Subscription[C]) -> None:
@@ -76,6 +82,7 @@ class Viewing(CollectionState[C]):
             if not view.readers:
                 views.unused[view] = None
                 self._left.append(view)
+                self._host.linger_view(self, view)
             self._present.discard(subscription.reader)
 
     def _close_unused(self, views: Views, now: float) -> float | None:
@@ -92,8 +99,22 @@ class Viewing(CollectionState[C]):
         return next(iter(unused.values()), None)
 
     def _close(self, views: Views, view: View) -> None:
+        self._host.wake_view(view)
         self._subscribers.forget_view(view)
         views.close(view)
+
+    def close_unused(self, view: View) -> None:
+        """Close a view that nobody sees, for the sake of its memory."""
+        if self._views is not None:
+            self._close(self._views, view)
+
+    def forget_views(self) -> None:
+        """Forget all views, which nobody sees: the collection goes."""
+        views, self._views = self._views, None
+        if views is not None:
+            for view in views.unused:
+                self._host.wake_view(view)
+            views.let_go()
 
     # --- sources ----------------------------------------------------------------------------------
 

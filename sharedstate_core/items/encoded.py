@@ -39,26 +39,30 @@ class Encoded:
     Attributes:
         bytes: memory of everything that is kept.
         line: those that keep something, whoever was asked last at the end.
+        remembered: memory of what views remember, with what they are found by.
+        views: number of views.
+        scanned: those of them that are asked about every item.
     """
 
-    __slots__ = ("_limits", "bytes", "leftovers", "line")
+    __slots__ = ("_limits", "bytes", "leftovers", "line", "remembered", "scanned", "views")
 
     def __init__(self, limits: LiveLimits, leftovers: Leftovers) -> None:
         self._limits = limits
         self.leftovers = leftovers
-        self.bytes = 0
+        self.bytes = self.remembered = self.views = self.scanned = 0
         self.line: OrderedDict[Keeper, None] = OrderedDict()
 
-    def keep(self, keeper: Keeper, more: int, *, is_all: bool) -> None:
-        """Count what somebody keeps, who has been asked now.
+    def remember(self, keeper: Keeper, before: int, memory: int) -> None:
+        """Count what a view remembers, or an index, that has been asked now.
 
         Args:
-            keeper: who.
-            more: by how many bytes it is more than before.
-            is_all: whether it keeps nothing any more.
+            keeper: which.
+            before: memory that was counted for it before, in bytes.
+            memory: that of what it keeps now.
         """
-        self.bytes += more
-        if is_all:
+        self.bytes += memory - before
+        self.remembered += memory - before
+        if not memory:
             self.line.pop(keeper, None)
         else:
             self.line[keeper] = None

@@ -5,7 +5,7 @@ The rules:
 1. A collection is created when a request names it by a valid path in an existing service.
 2. A collection that is watched, read or written stays; `Limits.collections` bounds their number.
 3. A collection that is no longer needed lingers, in case somebody comes back, for a limited time and within a memory
-   bound on all lingering collections together.
+   bound on all lingering collections together, with views that nobody sees: these go first.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from sharedstate_core.counters import Counters
     from sharedstate_core.limits import Limits, LiveLimits
     from sharedstate_core.paths import CollectionPath
+    from sharedstate_core.views.view import View
 
 AT_ONCE: Final = 100
 """Collections that are left, or whose time has come, in one input; for the others the core asks to be woken."""
@@ -88,6 +89,7 @@ class Registry(Generic[C]):
         }
         self._loaded: dict[str, dict[CollectionPath, None]] = {name: {} for name in self.services}
         self._lingering: OrderedDict[Collection[C], int] = OrderedDict()  # with the bytes of each
+        self._lingering_views: OrderedDict[View, Collection[C]] = OrderedDict()
         self._lingering_bytes = 0
         self._dirty: OrderedDict[Collection[C], None] = OrderedDict()  # yet to proceed
         # With other subscribers than before, and whoever came last: yet to proceed.
@@ -325,8 +327,22 @@ class Registry(Generic[C]):
     def _make_room(self, most: int) -> None:
         """Drop those that have lingered for the longest, until there is room for the others: `most` of them."""
         while most and self._is_crowded:
-            self.forget(next(iter(self._lingering)))
+            if self._lingering_views:
+                view, collection = next(iter(self._lingering_views.items()))
+                collection.close_unused(view)
+            else:
+                self.forget(next(iter(self._lingering)))
             most -= 1
+
+    def linger_view(self, collection: Collection[C], view: View) -> None:
+        """Keep a view that nobody sees for as long as its collection wants, within the memory bound."""
+        self._lingering_views[view] = collection
+        self._lingering_bytes += view.definition.size
+
+    def wake_view(self, view: View) -> None:
+        """Record that a view does not linger any more."""
+        if self._lingering_views.pop(view, None) is not None:
+            self._lingering_bytes -= view.definition.size
 
     @property
     def _is_crowded(self) -> bool:
@@ -345,4 +361,5 @@ class Registry(Generic[C]):
         for which in DEADLINES:
             self._deadlines.cancel((which, collection))
         collection.forget_content()
+        collection.forget_views()
         del self._collections[collection.path]

@@ -293,12 +293,15 @@ class Server(StorageInputs[C], IdentityInputs[C], TypedInputs[C]):
             blocked=sum(session.state == "blocked" for session in sessions),
             collections=len(self._registry),
             loaded=self._registry.number_loaded,
+            views=self._registry.encoded.views,
+            scanned_views=self._registry.encoded.scanned,
+            view_bytes=self._registry.encoded.remembered,
         )
 
     def size(self) -> int:
         """Return the number of connections, subscriptions and collections, all together."""
-        connections, subscriptions, _, collections, _ = self.census()
-        return connections + subscriptions + collections
+        census = self.census()
+        return census.connections + census.subscriptions + census.collections
 
     def _close_all(self, out: Effects[C]) -> None:
         sessions = self._sessions.values()

@@ -151,7 +151,7 @@ class ItemIndex:
         memory = self.memory
         if memory == self._counted == 0:
             return
-        self._encoded.keep(self, memory - self._counted, is_all=not memory)
+        self._encoded.remember(self, self._counted, memory)
         self._counted = memory
 
     def has(self, keys: Sequence[IndexKey]) -> bool:

@@ -100,8 +100,10 @@ class View:
 
     def forget(self) -> None:
         """Forget all of it, and what was encoded."""
-        self.clear()
-        self.notices.clear()
+        if self._counted or self.memory:
+            self.clear()
+        if self.notices.bytes:
+            self.notices.clear()
 
     def clear(self) -> None:
         """Forget what it remembers; whoever held an earlier state, or sees a window, is told everything."""
@@ -119,7 +121,7 @@ class View:
         """Count what it remembers now, and that it was asked."""
         if self._counted is not None:
             memory = self.memory
-            self._encoded.keep(self, memory - self._counted, is_all=not memory)
+            self._encoded.remember(self, self._counted, memory)
             self._counted = memory
 
     def begin(self, replica: Replica) -> None:

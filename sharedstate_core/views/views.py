@@ -42,6 +42,9 @@ MOVED_AT_ONCE: Final = 100
 KEPT_AT_ONCE: Final = 100_000
 """Those of one version that all of them together remember until it has been told, about."""
 
+VIEW_WEIGHT: Final = 100
+"""Items of a collection that are freed in the time that a view takes, with its expression."""
+
 ASKED_AT_ONCE: Final = 20
 """Views that are asked about one item before anybody looks whether the turn is over."""
 
@@ -129,6 +132,8 @@ class Views:
             self._index.use(self._by_item.add(view))
             self._by_age[view] = self._waiting[view] = None
             view.stay()
+            self._encoded.views += 1
+            self._encoded.scanned += self.scans(view)
         return view
 
     def has(self, view: View) -> bool:
@@ -144,6 +149,8 @@ class Views:
 
     def close(self, view: View) -> None:
         """Forget a view that nobody sees."""
+        self._encoded.views -= 1
+        self._encoded.scanned -= self.scans(view)
         del self._views[view.definition.key], self._by_age[view]
         self.unused.pop(view, None)
         self._index.leave(self._by_item.discard(view))
@@ -153,6 +160,12 @@ class Views:
         if not self._views and self._replica is not None:
             self._replica.before = None
             self._replica = None
+
+    def let_go(self) -> None:
+        """Forget all views, without content: the collection goes; they are freed by turns if they are many."""
+        self._encoded.views -= len(self._views)
+        self._encoded.scanned -= self.scanned
+        self._encoded.leftovers.add(self._views, weight=VIEW_WEIGHT)
 
     def forget_content(self) -> None:
         """Forget the items: they are not in memory any more."""

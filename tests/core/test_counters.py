@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sharedstate_core import Census, Counters, Cursor, Limits, Update
 from sharedstate_core.testing import Copy, World
 
@@ -10,12 +12,12 @@ from .scenes import PATH, P, elsewhere, put, stored, watching
 
 def test_nothing_has_happened() -> None:
     assert World(0).server.counters == Counters()
-    assert World(0).server.census() == Census(0, 0, 0, 0, 0)
+    assert World(0).server.census() == Census(0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def test_connections_and_what_they_do() -> None:
     world = watching(3, "a")
-    assert world.server.census() == Census(3, 3, 0, 1, 1)
+    assert world.server.census() == Census(3, 3, 0, 1, 1, 0, 0, 0)
     for id in ("b", "c"):
         put(world, 0, id)
         world.settle()
@@ -26,6 +28,28 @@ def test_connections_and_what_they_do() -> None:
     assert world.server.census().subscriptions == 2
     assert world.server.counters.connections == 4
     assert (counters.rejected, counters.conflated, counters.blocked) == (0, 0, 0)
+
+
+def test_views_and_what_they_remember() -> None:
+    world = watching(2, "a")
+    subs: dict[str | tuple[str, str], dict[str, Any]]
+    subs = {(P, "v"): {"where": {"value": 1}}, (P, "w"): {"where": {"value": {"ne": 1}}}}
+    for client in world.clients:
+        client.put_subs(subs)
+    world.settle()
+    put(world, 0, "b")
+    world.settle()
+    census = world.server.census()
+    assert (census.views, census.scanned_views) == (2, 1)
+    assert 50 < census.view_bytes < 5000
+    for client in world.clients:
+        client.put_subs({}, list(subs))
+    world.settle()
+    assert world.server.census().views == 2  # they linger
+    world.advance(100.0)
+    world.settle()
+    census = world.server.census()
+    assert census.views == census.scanned_views == census.view_bytes == 0
 
 
 def test_an_update_whose_condition_does_not_hold() -> None:

@@ -9,7 +9,7 @@ import pytest
 from sharedstate_core import Limits
 from sharedstate_core.testing import World, check_copies
 
-from .scenes import PATH, P, put, say, stored
+from .scenes import PATH, P, put, say, stored, turns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,6 +84,39 @@ def test_one_connection_leaves_others_as_many_as_it_has() -> None:
     world.settle()
     assert not views(world).scanning
     check_copies(world)
+
+
+def test_views_that_nobody_sees_are_bounded_by_their_memory() -> None:
+    most = 100_000
+    world = World(2, limits=Limits(linger_bytes=most), store=stored("a"))
+    registry = world.server._registry
+    world.clients[1].put_subs({P: {}})
+    for number in range(10):
+        filters = {f"v{n}": {"value": {"in": [*range(60)]}, "n": 10 * number + n} for n in range(5)}
+        assert not refused(world, 0, filters)
+        assert refused(world, 0, {}, list(filters)) == []
+        turns(world)
+        lingering = sum(view.definition.size for view in views(world).unused)
+        assert 0 < lingering == registry._lingering_bytes <= most
+    assert not refused(world, 0, {"again": {"value": {"in": [*range(60)]}, "n": 94}})
+    assert registry._lingering_bytes == sum(view.definition.size for view in views(world).unused)
+    check_copies(world)
+
+
+def test_many_views_go_with_their_collection_by_turns() -> None:
+    world = World(1, limits=Limits(linger_bytes=1 << 20), store=stored("a"))
+    registry = world.server._registry
+    filters = {f"v{n}": {"value": n} for n in range(100)}
+    assert not refused(world, 0, filters)
+    assert not refused(world, 0, {}, list(filters))
+    assert len(views(world).unused) == 100
+    assert registry._lingering_bytes > 100_000
+    (collection,) = registry.all()
+    registry.forget(collection)
+    assert registry._lingering_bytes == len(registry) == 0
+    assert len(registry.leftovers) == 1
+    assert 1 < turns(world) < 10
+    assert not registry.leftovers
 
 
 def test_what_takes_the_place_of_a_subscription_counts() -> None:

@@ -117,6 +117,9 @@ class Metrics(Collector):
             ),
             ("collections", "Collections in use.", census.collections),
             ("loaded_collections", "Collections whose content is in memory.", census.loaded),
+            ("views", "Different filters of collections that are watched.", census.views),
+            ("scanned_views", "Those that are asked about every change.", census.scanned_views),
+            ("view_bytes", "Memory of what these remember.", census.view_bytes),
         ):
             yield GaugeMetricFamily(f"sharedstate_{name}", text, value=value)
 
