@@ -93,6 +93,8 @@ class Waiting(Generic[C, S]):
 
     def next(self, most: int) -> list[S]:
         """Return those of the ones that wait for content that are looked at next."""
+        if not self.is_somebody_next:  # a dict that was full takes long to look through
+            return []
         return list(islice(chain(self._woken, self.for_content), most))
 
     @property
