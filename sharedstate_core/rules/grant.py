@@ -17,7 +17,7 @@ from .entry import Denied
 from .keys import WRITES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from typing import Literal
 
     from .entry import Entry
@@ -35,15 +35,16 @@ class Grant:
 
     Attributes:
         has_stamps: whether `stamped` changes anything.
+        of_server: members that no client sets.
     """
 
-    __slots__ = ("_entry", "_known", "_of_server", "has_stamps")
+    __slots__ = ("_entry", "_known", "has_stamps", "of_server")
 
     def __init__(self, entry: Entry, known: Mapping[str, object]) -> None:
         self._entry = entry
         self._known = known
-        self._of_server = entry.stamps.members
-        self.has_stamps = bool(self._of_server)
+        self.of_server = entry.stamps.members
+        self.has_stamps = bool(self.of_server)
 
     def always(self, write: Write) -> bool | None:
         """Return whether something is allowed whatever the items and the time are; None if that has to be checked.
@@ -129,6 +130,11 @@ class Grant:
         """
         return self._entry.rules["remove"].check({**self._known, "item": item, "now": now})
 
+    def stamps(self, *, is_insert: bool) -> Collection[str]:
+        """Return the names of the members that `stamped` gives values to."""
+        stamps = self._entry.stamps
+        return (stamps.insert if is_insert else stamps.update).keys()
+
     def stamped(self, new: Item, item: Item | None, now: float) -> dict[str, object] | Denied:
         """Return an item with the members that the server sets, or why one has no value: then it is denied, too.
 
@@ -141,7 +147,7 @@ class Grant:
             now: seconds since the Unix epoch, the server's.
         """
         stamps = self._entry.stamps
-        result = {name: value for name, value in new.items() if name not in self._of_server}
+        result = {name: value for name, value in new.items() if name not in self.of_server}
         if item is not None:
             kept = stamps.kept
             result.update((name, value) for name, value in item.items() if name in kept)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from sharedstate_core.errors import RequestError
 from sharedstate_core.rules.entry import Denied
-from sharedstate_core.wire.item_text import decode_item
+from sharedstate_core.wire.item_text import decode_item, decode_readable, joined_members
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,9 +14,6 @@ if TYPE_CHECKING:
     from sharedstate_core.clock import WallClock
     from sharedstate_core.identity import Identity
     from sharedstate_core.rules.grant import Grant
-
-_decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
-_encode: Final = msgspec.json.Encoder().encode
 
 
 class ItemPermit:
@@ -53,7 +48,7 @@ class ItemPermit:
     def update(self, id: str, old: bytes, new: bytes, now: float) -> bytes:
         """Return the text of an item that is to be replaced, as it is to be stored."""
         time, stored = self._time(now), decode_item(old)
-        text, item = self._stamped(id, new, stored, time)
+        text, item = self._stamped(id, new, old, time)
         self._check("update", id, self._grant.check_update(stored, item, time))
         return text
 
@@ -64,19 +59,28 @@ class ItemPermit:
             self._check("remove", id, self._grant.check_remove(item, self._time(now)))
 
     def _stamped(
-        self, id: str, new: bytes, stored: Mapping[str, object] | None, time: float
+        self, id: str, new: bytes, old: bytes | None, time: float
     ) -> tuple[bytes, Mapping[str, object]]:
-        try:
-            item: Mapping[str, object] = _decode(new)
-        except msgspec.DecodeError as error:
-            raise RequestError("bad_update", f"insert {id!r}: {error}") from None
+        """Return an item with what the server sets, as text and as values; what it does not set keeps its text."""
+        item = decode_readable(new)
+        if item is None:
+            if old is None or decode_readable(old) is not None:  # it has come with this update
+                problem = f"item {id!r}: a number is beyond what rules can read"
+                raise RequestError("bad_update", problem)
+            item = decode_item(new)
         if not self._grant.has_stamps:
             return new, item
+        stored = None if old is None else decode_item(old)
         stamped = self._grant.stamped(item, stored, time)
         if isinstance(stamped, Denied):
             self._check("insert" if stored is None else "update", id, stamped)
         assert not isinstance(stamped, Denied)  # noqa: S101  (that has been checked)
-        return _encode(stamped), stamped
+        made = {name: stamped[name] for name in self._grant.stamps(is_insert=old is None)}
+        theirs = stamped.keys() - self._grant.of_server
+        parts = [(new, theirs)]
+        if old is not None:
+            parts.append((old, stamped.keys() - theirs - made.keys()))
+        return joined_members(parts, made), stamped
 
     def _check(self, what: str, id: str, denied: Denied | None) -> None:
         if denied is None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from msgspec import Raw, Struct
 
+from sharedstate_core.patches.patch import Patch
 from sharedstate_core.paths import parse_collection_path
 from sharedstate_core.storage import Cursor
 from sharedstate_core.updates import Update
@@ -96,17 +97,22 @@ class Client:
         insert: Iterable[Mapping[str, Any]] = (),
         remove: Iterable[str] = (),
         reset: bool = False,
+        patch: Iterable[Mapping[str, Any]] = (),
         condition: tuple[Cursor, list[str] | None] | None = None,
     ) -> Asked:
         """Send an update; `condition` is the cursor and the ids (None: all) of an `if`."""
+        patches = list(patch)
         items = list(insert)
         arg: dict[str, Any] = {"remove": list(remove), "insert": items, "reset": reset}
+        if patches:
+            arg["patch"] = patches
         if condition is not None:
             (epoch, version), ids = condition
             arg["if"] = {"epoch": epoch, "version": version, "ids": ids}
         asked = self.ask("PUT", path, arg)
         texts = {item["id"]: msgspec.json.encode(item) for item in items}
-        asked.update = Update(tuple(dict.fromkeys(arg["remove"])), texts, reset)
+        remove = tuple(dict.fromkeys(arg["remove"]))
+        asked.update = Update(remove, texts, reset, tuple(map(as_patch, patches)))
         return asked
 
     def subscribe(
@@ -338,3 +344,13 @@ class _Item(Struct):
 
 
 _decode = msgspec.json.Decoder(_Message).decode
+
+
+def as_patch(members: Mapping[str, Any]) -> Patch:
+    """Return a patch as it is stored, from one as it is sent."""
+    set_, inc, add, pull = (
+        {name: msgspec.json.encode(value) for name, value in members.get(kind, {}).items()}
+        for kind in ("set", "inc", "add", "pull")
+    )
+    unset, now = (tuple(members.get(kind, ())) for kind in ("unset", "now"))
+    return Patch(members["id"], set_, unset, inc, now, add, pull, members.get("upsert", False))

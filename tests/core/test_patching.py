@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -404,14 +405,16 @@ def test_what_is_checked_is_stored_as_it_was_seen() -> None:
 
 def test_stamps_are_set_on_what_patches_lead_to() -> None:
     rules = {**OWN, "update": True, "insert": True, "stamp": {"by": "user.id", "at": "now"}}
-    world = ruled(rules, b'{"id":"p","by":"bob","n":1.10}')
+    world = ruled(rules, b'{"id":"p","by":"bob","n":1.10,"huge":1e400}')
     asked = patch(world, {"id": "p", "set": {"by": "eve"}, "inc": {"m": 1}, "now": ["then"]})
     world.settle()
     assert asked.ok
+    assert item(world, "p").startswith(b'{"id":"p","n":1.10,"huge":1e400,')
     stored = json.loads(item(world, "p"))
     assert stored == {
         "id": "p",
         "n": 1.1,
+        "huge": math.inf,
         "m": 1,
         "by": "ann",
         "at": world.now,

@@ -35,6 +35,7 @@ from sharedstate_core.testing import (
     check_requests,
     check_rest,
 )
+from sharedstate_core.testing.client import as_patch
 
 from .internals import check_empty, check_internals
 
@@ -79,6 +80,7 @@ updates = st.fixed_dictionaries(
         "insert": st.lists(ids, max_size=4),
         "remove": st.lists(ids, max_size=4),
         "reset": st.sampled_from([False] * 7 + [True]),
+        "patch": st.just([]) | st.lists(st.tuples(ids, st.booleans()), max_size=3),
     }
 )
 
@@ -356,7 +358,7 @@ class Simulation(RuleBasedStateMachine):
         unique = self._unique(update)
         texts = {item["id"]: json.dumps(item).encode() for item in unique["insert"]}
         remove = tuple(dict.fromkeys(unique["remove"]))
-        return Update(remove, texts, unique["reset"])
+        return Update(remove, texts, unique["reset"], tuple(map(as_patch, unique["patch"])))
 
     def _unique(self, update: dict[str, Any]) -> dict[str, Any]:
         """Complete an update so that no other is equal: the store's history tells whose a version is."""
@@ -368,7 +370,11 @@ class Simulation(RuleBasedStateMachine):
         remove = update["remove"]
         if not insert:
             remove = [*remove, f"absent-{self.updates}"]
-        return {"insert": insert, "remove": remove, "reset": update["reset"]}
+        patch = [
+            {"id": id, "set": {"n": self.updates}, "inc": {"m": 1}, "upsert": upsert}
+            for id, upsert in update["patch"]
+        ]
+        return {"insert": insert, "remove": remove, "reset": update["reset"], "patch": patch}
 
 
 Simulation.TestCase.settings = settings(
