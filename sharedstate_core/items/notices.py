@@ -98,7 +98,12 @@ class Notices:
         """Discard everything; it is encoded again when needed."""
         self._encoded.bytes -= self.bytes
         self._encoded.line.pop(self, None)
+        self.measure_again()
         self._discard()
+
+    def measure_again(self) -> None:
+        """Forget how much has changed: the source remembers less."""
+        self._extent = None
 
     def _discard(self) -> None:
         if self.bytes > LARGE_BYTES:

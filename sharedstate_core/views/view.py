@@ -102,8 +102,7 @@ class View:
         """Forget all of it, and what was encoded."""
         if self._counted or self.memory:
             self.clear()
-        if self.notices.bytes:
-            self.notices.clear()
+        self.notices.clear()
 
     def clear(self) -> None:
         """Forget what it remembers; whoever held an earlier state, or sees a window, is told everything."""
@@ -113,6 +112,7 @@ class View:
             self._window = None
         forgotten = self._remembered
         self._remembered = Remembered(forgotten.newest)
+        self.notices.measure_again()
         if not self._read:
             self._encoded.leftovers.add(forgotten.changed, forgotten.left)
         self._count()

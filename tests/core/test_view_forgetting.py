@@ -9,7 +9,7 @@ import pytest
 from sharedstate_core import Limits
 from sharedstate_core.testing import World, check_copies
 
-from .scenes import P, put, stored, turns
+from .scenes import P, put, say, stored, turns
 
 if TYPE_CHECKING:
     from sharedstate_core.items.encoded import Encoded
@@ -60,6 +60,26 @@ def test_all_collections_together_remember_no_more_than_they_may(last: int | Non
         world.cut(client)
     world.advance(31.0)
     turns(world)
+    assert encoded(world).bytes == len(encoded(world).line) == 0
+
+
+def test_a_view_that_kept_nothing_leaves_the_line() -> None:
+    """Somebody has asked whether that takes turns, and has gone."""
+    world = World(1, limits=Limits(turn_items=1), store=stored("a", "b", "c"))
+    world.clients[0].put_subs({P: {}})
+    world.settle()
+    named: dict[str | tuple[str, str], Any] = {(P, "v"): {"where": {"id": {"ne": "x"}}}}
+    world.clients[0].put_subs(named)
+    say(world)
+    world.clients[0].put_subs({}, [P, (P, "v")])
+    say(world)
+    (views,) = all_views(world)
+    (view,) = views._views.values()
+    assert view.notices in encoded(world).line
+    world.settle()
+    world.advance(31.0)
+    turns(world)
+    assert not len(world.server._registry)
     assert encoded(world).bytes == len(encoded(world).line) == 0
 
 
