@@ -23,7 +23,7 @@ from .arguments import found
 from .errors import ErrorCode, LocalProtocolError
 from .paths import CollectionPath
 from .portions import Portions
-from .storage import CommitResult, Committed, Cursor, Loaded, Rejected, Row
+from .storage import CommitResult, Committed, Cursor, Loaded, Rejected, Row, raises_version
 
 if TYPE_CHECKING:
     from .storage import Outcome, Write
@@ -52,7 +52,9 @@ def checked_commit(result: object, writes: Sequence[Write]) -> CommitResult:
     for index, (write, outcome) in enumerate(zip(writes, outcomes, strict=True)):
         if outcome.__class__ is not Committed or outcome.version.__class__ is not int:
             _check_outcome(f"CommitResult.outcomes[{index}]", outcome)
-        step = isinstance(outcome, Committed) and not write.update.is_noop
+        if write.op is None or write.refusal is not None:
+            _check_kind(f"CommitResult.outcomes[{index}]", write, outcome)
+        step = raises_version(write, outcome)
         if before < 0:
             before = outcome.version - step if outcome.version > 0 else 0
         if outcome.version != before + step:
@@ -200,6 +202,15 @@ def _check_outcome(place: str, outcome: object) -> None:
         if outcome.ids is not None:
             for index, id in enumerate(_listed(f"{place}.ids", outcome.ids)):
                 _check_text(f"{place}.ids[{index}]", id)
+
+
+def _check_kind(place: str, write: Write, outcome: Outcome) -> None:
+    """Check that only what has a number is answered by a receipt, and that what is refused was not stored now."""
+    if write.op is None:
+        if outcome.duplicate if isinstance(outcome, Committed) else outcome.by_receipt:
+            raise _wrong(place, "an outcome without a receipt, for a write without `op`", outcome)
+    elif isinstance(outcome, Committed) and not outcome.duplicate:
+        raise _wrong(place, "a refusal, or a duplicate", outcome)
 
 
 def _check_version(place: str, version: object, most: int = MAX_VERSION) -> None:

@@ -38,20 +38,51 @@ class Condition(Struct, frozen=True):
     ids: tuple[str, ...] | None = None
 
 
+class Operation(Struct, frozen=True):
+    """Which of its session's updates a write is: see `receipts`.
+
+    Attributes:
+        session: the public name of its author's session.
+        number: its number among that session's updates, from 1.
+        time: when it is stored, in whole seconds since the Unix epoch.
+        refused: numbers and codes of updates of the session that have been refused since its last one was stored.
+    """
+
+    session: str
+    number: int
+    time: int = 0
+    refused: tuple[tuple[int, ErrorCode], ...] = ()
+
+
 class Write(Struct, frozen=True):
-    """One update to commit, with its condition."""
+    """One update to commit, with its condition.
+
+    Attributes:
+        update: the update.
+        condition: when to apply it; None for always.
+        op: which of its session's updates it is; only stores that keep receipts get it.
+        refusal: what the update is refused with, unless its receipt says something else: it is not to be applied in any
+            case. Its `version` means nothing. Only with `op`.
+    """
 
     update: Update
     condition: Condition | None = None
+    op: Operation | None = None
+    refusal: Rejected | None = None
 
 
 class Committed(Struct, frozen=True):
     """The write is stored, and this is the collection's version after it.
 
-    A write raises the version by one, except that a no-op leaves it unchanged.
+    A write raises the version by one, except that a no-op, or a duplicate, leaves it unchanged.
+
+    Attributes:
+        version: the collection's version.
+        duplicate: whether it was stored before, according to its receipt, so that nothing was done now.
     """
 
     version: int
+    duplicate: bool = False
 
 
 class Rejected(Struct, frozen=True):
@@ -63,6 +94,8 @@ class Rejected(Struct, frozen=True):
         version: the collection's version at that point.
         place: where in the update the fault is, such as `patch[2].inc.votes`; None if it is in no single place.
         ids: the items that a patch does not fit; None if that is not why.
+        by_receipt: whether its receipt has decided it: the write was not looked at.
+        is_unknown: whether it is not known any more if the write was stored before.
     """
 
     code: ErrorCode
@@ -70,6 +103,8 @@ class Rejected(Struct, frozen=True):
     version: int
     place: str | None = None
     ids: tuple[str, ...] | None = None
+    by_receipt: bool = False
+    is_unknown: bool = False
 
     @classmethod
     def misfit(cls, error: MismatchError, version: int) -> Rejected:
@@ -78,6 +113,11 @@ class Rejected(Struct, frozen=True):
 
 
 Outcome: TypeAlias = Committed | Rejected
+
+
+def raises_version(write: Write, outcome: Outcome) -> bool:
+    """Return whether a write with this outcome has changed the collection."""
+    return isinstance(outcome, Committed) and not (outcome.duplicate or write.update.is_noop)
 
 
 class CommitResult(Struct, frozen=True):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Generic
 from sharedstate_core.effects import C
 from sharedstate_core.errors import MismatchError
 from sharedstate_core.items import applying, loading
-from sharedstate_core.storage import CommitResult, Committed, Cursor, Loaded
+from sharedstate_core.storage import CommitResult, Cursor, Loaded, raises_version
 
 from .freshness import Freshness
 
@@ -101,7 +101,7 @@ class Content(Generic[C]):
         version = replica.version
         effective: list[Update] = []
         for write, outcome in zip(writes, result.outcomes, strict=True):
-            if isinstance(outcome, Committed) and not write.update.is_noop:
+            if raises_version(write, outcome):
                 version += 1
                 effective.append(write.update)
             if outcome.version != version or result.epoch != replica.epoch:

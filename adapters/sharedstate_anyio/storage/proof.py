@@ -13,7 +13,8 @@ import math
 import time
 from typing import TYPE_CHECKING, Final
 
-from sharedstate_core import CollectionPath, Committed
+from sharedstate_core import CollectionPath
+from sharedstate_core.storage import raises_version
 
 from . import contract_checks
 
@@ -69,7 +70,7 @@ class Proof:
     def committed(self, began: float, writes: Sequence[Write], result: CommitResult) -> None:
         """Note a commit; one that stored nothing is no proof."""
         for write, outcome in zip(writes, result.outcomes, strict=False):
-            if isinstance(outcome, Committed) and not write.update.is_noop:
+            if raises_version(write, outcome):
                 self.last_commit = time.time()
                 self.stored(began)
                 return
