@@ -247,6 +247,8 @@ class Collection(LongWork[C]):
         if self._content.replica is None or isinstance(self.operation, str):
             return
         self._wake_encoded(self._content.replica, left)
+        if not waiting.is_somebody_next:
+            return
         for subscription in waiting.next(left):
             if left <= 0:
                 break

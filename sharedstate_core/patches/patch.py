@@ -97,6 +97,16 @@ def check_patch(patch: Patch) -> None:
         PatchFault: a pointer is not valid, `id` would change, a member is named twice or lies inside another, or a
             number is beyond doubles.
     """
+    names = [*patch.set, *patch.unset, *patch.inc, *patch.now, *patch.add, *patch.pull]
+    if "id" in names or len({*names}) < len(names) or any(name[:1] == "/" for name in names):
+        _check_paths(patch)
+    for member, by in patch.inc.items():
+        if not is_whole(by) and not isfinite(float(by)):
+            raise PatchFault(inside(".inc", member), "expected a number that a double can be")
+
+
+def _check_paths(patch: Patch) -> None:
+    """Check the names of members, some of which may be pointers."""
     paths: list[tuple[tuple[str, ...], int, str]] = []
     for number, (kind, member) in enumerate(patch.members()):
         place = inside(f".{kind}", member)
@@ -112,9 +122,6 @@ def check_patch(patch: Patch) -> None:
         if other[0][: len(one[0])] == one[0]:
             place = max(one, other, key=itemgetter(1))[2]  # of what comes later in the patch
             raise PatchFault(place, "this member, or one around or inside it, is changed twice")
-    for member, by in patch.inc.items():
-        if not is_whole(by) and not isfinite(float(by)):
-            raise PatchFault(inside(".inc", member), "expected a number that a double can be")
 
 
 def at(patches: tuple[Patch, ...], time: float) -> tuple[Patch, ...]:

@@ -124,6 +124,8 @@ def _check_paths(patch: Patch, place: str, limits: Limits) -> None:
 
 def _check_depth(values: Mapping[str, bytes], place: str, limits: Limits) -> None:
     for member, text in values.items():
+        if len(text) <= 2 * (limits.depth - MAX_PATH):
+            continue  # wherever it goes
         most = limits.depth - len(path_of(member))
         if len(text) > 2 * most and may_nest_deeper(text, most) and nests_deeper(text, most):
             raise bad_update(inside(place, member), too_deep(limits))
