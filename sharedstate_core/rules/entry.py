@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from sharedstate_core.expressions.evaluator import Program
 from sharedstate_core.expressions.places import Failure, Place
-from sharedstate_core.expressions.tree import And, Literal, Node, names_of
+from sharedstate_core.expressions.tree import And, Literal, Node, Or, names_of
 
 from .patterns import Pattern
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 DENIED: Final = Literal(False)
 """What holds where an entry does not say."""
+
+SHOWN: Final = 3
+"""False parts that are named beside one that has no value, at the most."""
 
 _FALSE: Final = "it is false"
 _MISSING: Final = "the entry does not say, and so it is denied"
@@ -70,9 +73,14 @@ class Rule:
         decided = self._program.decide(values)
         if decided is True:
             return None
-        if isinstance(decided, Failure):
-            return Denied(self.place, decided.place, decided.reason)
-        return Denied(self.place, self._false_part(values), _FALSE if self.is_given else _MISSING)
+        false = self._false_parts(values)
+        if not isinstance(decided, Failure):
+            part = false[0] if false and isinstance(self.tree, And) else self.tree.at
+            return Denied(self.place, part, _FALSE if self.is_given else _MISSING)
+        reason = decided.reason
+        if isinstance(self.tree, Or) and false:  # an error of one side alone denies nothing
+            reason += "".join(f"; and `{part.excerpt}` is false" for part in false[:SHOWN])
+        return Denied(self.place, decided.place, reason)
 
     def constant(self, values: Mapping[str, object]) -> bool | None:
         """Return the answer if it does not depend on further values; None if it may, and if it is an error.
@@ -85,11 +93,11 @@ class Rule:
         decided = self._program.decide(values)
         return None if isinstance(decided, Failure) else decided
 
-    def _false_part(self, values: Mapping[str, object]) -> Place:
-        if isinstance(self.tree, And) and not self._parts:
+    def _false_parts(self, values: Mapping[str, object]) -> list[Place]:
+        """Return the parts of a conjunction, or of what one of several parts has to allow, that are false."""
+        if isinstance(self.tree, And | Or) and not self._parts:
             self._parts = tuple(map(Program, self.tree.parts))
-        false = (part.tree.at for part in self._parts if part.evaluate(values) is False)
-        return next(false, self.tree.at)
+        return [part.tree.at for part in self._parts if part.evaluate(values) is False]
 
 
 class Stamps(Struct, frozen=True):

@@ -227,6 +227,10 @@ def test_why_something_is_denied() -> None:
     )
     failed = grant({"insert": "user.age > 3"}).check_insert(mine, 1.0)
     assert str(failed) == "rules[0].insert, column 1: user.age: there is no such member"
+    either = grant({"insert": "new.by == user.id || user.age > 3"}).check_insert(others, 1.0)
+    assert str(either) == (
+        "rules[0].insert, column 22: user.age: there is no such member; and `new.by == user.id` is false"
+    )
     counted = grant({"insert": "new.n"}).check_insert({"n": 1}, 1.0)
     assert counted is not None
     assert counted.reason == "expected true or false, found an int"
