@@ -223,7 +223,8 @@ class Collection(LongWork[C]):
             content = "none"
         probe = may_probe and bool(freshness.ahead) and freshness.wants_probe
         unencoded = False
-        waits_for_text = self._waiting.first_for_text() is not None
+        somebody_waits = bool(self._waiting.behind)
+        waits_for_text = somebody_waits and self._waiting.first_for_text() is not None
         if asked == "read" or waits_for_text:
             unencoded = self._lets_by(head) or self.unencoded() is not None
             if waits_for_text and not unencoded:
@@ -244,11 +245,9 @@ class Collection(LongWork[C]):
 
     def _catch_up_waiting(self, out: list[Effect[C]]) -> None:
         waiting, left = self._waiting, self._limits.turn_readers
-        if self._content.replica is None or isinstance(self.operation, str):
+        if not waiting.behind or self._content.replica is None or isinstance(self.operation, str):
             return
         self._wake_encoded(self._content.replica, left)
-        if not waiting.is_somebody_next:
-            return
         for subscription in waiting.next(left):
             if left <= 0:
                 break

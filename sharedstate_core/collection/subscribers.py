@@ -167,7 +167,7 @@ class Subscribers(Generic[C]):
 
     def await_text(self, subscription: Subscription[C], view: View | None) -> None:
         """Let a subscription wait until what its reader is to be told of a view is encoded, unless it is blocked."""
-        if subscription.reader.state == "ready":
+        if subscription.reader.is_open:
             key = None if view is None else view.definition.key
             wanted = key, subscription.audience.parts, subscription.base
             self.waiting.await_text(subscription, wanted)
