@@ -10,6 +10,7 @@ from .contract import (
     ListingApps,
     ListingPages,
     OutcomeUnknownError,
+    Patching,
     Pruning,
     StorageError,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "ListingApps",
     "ListingPages",
     "OutcomeUnknownError",
+    "Patching",
     "Pruning",
     "StorageError",
     "StorageHost",

@@ -103,16 +103,21 @@ def check(
 
 
 def check_put(put: Put[C], replica: Replica | None, out: Effects[C]) -> Generator[None, None, None]:
-    """Check an update by portions, for storage to be asked then."""
-    assert put.permit is not None  # noqa: S101  (otherwise there is nothing to check)
+    """Check an update by portions, or find out what its patches lead to, for storage to be asked then."""
     write, looks = put.write, put.looks
     if looks:
         write = write_at(write, out.time)
+    if put.permit is None:
+        assert replica is not None  # noqa: S101  (the collection has seen to it)
+        unchanged = _unchanged(write, replica)
+        update = yield from _resolved(write.update, None, replica, out.now)
+        put.checked = Write(update, unchanged)
+        return
     put.checked = yield from check(put.permit, write, put.places, replica, out.now, looks=looks)
 
 
 def _resolved(
-    update: Update, permit: Permit, replica: Replica, now: float
+    update: Update, permit: Permit | None, replica: Replica, now: float
 ) -> Generator[None, None, Update]:
     """Return by portions the update without patches that does the same to what is stored.
 
@@ -128,7 +133,8 @@ def _resolved(
             plain: Update = end.value
             return plain
         except MismatchError as error:
-            if (stored := replica.text(error.id)) is not None:
+            stored = None if permit is None else replica.text(error.id)
+            if permit is not None and stored is not None:
                 try:
                     permit.update(error.id, stored, stored, now)
                 except RequestError as denied:

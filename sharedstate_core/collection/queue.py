@@ -10,7 +10,7 @@ from sharedstate_core.effects import C, Effect, Effects
 from sharedstate_core.errors import RequestError
 from sharedstate_core.storage import CommitResult, Cursor, Outcome, Rejected, Write
 
-from .checking import TRIES, Checks
+from .checking import CHECKED_AT_ONCE, TRIES, Checks
 from .quota import Quota
 from .settled import Settled
 from .waiting_requests import ID_BYTES, Get, Put, QueuedRequest, write_at
@@ -124,8 +124,8 @@ class Queue(Generic[C]):
                     self.fail_head(error, out, None if replica is None else replica.cursor)
                     continue
             if quota is not None:
-                if puts and (puts[-1].stored.condition or head.stored.condition):
-                    break  # what is stored then depends on its outcome
+                if _has_to_wait(head, puts):
+                    break
                 if problem := quota.refusal(write_at(head.stored, out.time).update):
                     size += work
                     self.fail_head(RequestError("too_large", problem), out)
@@ -255,6 +255,16 @@ class Queue(Generic[C]):
                 pending.read_bytes -= each.size
 
 
+def _has_to_wait(head: Put[C], puts: Sequence[Put[C]]) -> bool:
+    """Return whether the size of what an update leads to cannot be told yet, beside those taken before it."""
+    if puts and (puts[-1].stored.condition or head.stored.condition):
+        return True  # what is stored then depends on its outcome
+    if len(head.stored.update.patch) <= CHECKED_AT_ONCE:
+        return False
+    head.resolves, head.checked = True, None  # by turns
+    return True
+
+
 def _writes(puts: Sequence[Put[C]], out: Effects[C]) -> list[Write]:
     """Return what storage is asked for; members that become the time of the commit have that value."""
     writes = [put.checked or put.write for put in puts]
@@ -267,4 +277,6 @@ def _work(put: Put[C], replica: Replica | None) -> int:
     """Return the memory of an update, and the bytes of the items that it patches, as far as they are known."""
     if replica is None or not put.write.update.patch:
         return put.size
+    if put.checked is not None and not put.checked.update.patch:
+        return put.size + sum(map(len, put.checked.update.insert.values()))
     return put.size + sum(map(replica.size, put.write.update.patched))

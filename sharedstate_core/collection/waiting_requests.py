@@ -64,6 +64,7 @@ class Put(Struct, Generic[C], eq=False):
         places: of its ids in the author's message; None if they stand there in this order, each once.
         checked: what storage is asked for, once it has been checked; the same as `write` without a permit.
         tries: how often it has been checked in vain.
+        resolves: whether it is to be known what its patches lead to, whatever the permit.
     """
 
     author: Author[C]
@@ -73,13 +74,14 @@ class Put(Struct, Generic[C], eq=False):
     places: Places | None = None
     checked: Write | None = None
     tries: int = 0
+    resolves: bool = False
 
     @property
     def looks(self) -> bool:
         """Whether it cannot be checked without knowing what is stored."""
         permit = self.permit
-        if permit is None:
-            return False
+        if permit is None or self.resolves:
+            return self.resolves
         return permit.looks or (permit.looks_at_new and bool(self.write.update.patch))
 
     def was_checked_in_vain(self, outcome: Outcome) -> bool:

@@ -327,6 +327,30 @@ def test_the_size_of_what_patches_lead_to_is_bounded(watched: bool) -> None:
     check_copies(world)
 
 
+@pytest.mark.parametrize("fits", [True, False])
+def test_a_large_update_of_a_bounded_collection_is_measured_by_turns(fits: bool) -> None:
+    ids = [f"i{number}" for number in range(5_000)]
+    texts = [b'{"id":"%b","n":1,"l":[1,2,3]}' % id.encode() for id in ids]
+    world = holding(*texts, limits=Limits(collection_bytes=sum(map(len, texts)) + 5_000 * fits))
+    update = Update(patch=tuple(Patch(id, inc={"n": b"9"}) for id in ids))
+    world.put(P, update, "me")
+    work = []
+    while not world.operations and world.server.next_wakeup() is not None:
+        work.append(work_of(world.turn))
+        assert len(work) < 1_000
+    assert max(work) < LONG_TURN
+    if fits:
+        (write,) = under_way(world, Commit).writes
+        assert not write.update.patch
+        assert write.condition is not None
+        world.commit_elsewhere(PATH, Update(patch=(Patch("i0", inc={"n": b"1"}),)))
+    world.settle()
+    (answer,) = world.callers.answers
+    assert (answer.error is None) is fits
+    assert item(world, "i0") == (b'{"id":"i0","n":11,"l":[1,2,3]}' if fits else texts[0])
+    check_copies(world)
+
+
 def ruled(rules: dict[str, Any], *texts: bytes, watched: bool = False) -> World:
     access = Access(rules=Rules.parse([{"path": "/a/items/*", **rules}]))
     world = holding(*texts, watched=False, access=access)
