@@ -302,8 +302,8 @@ class Rights(Generic[C]):
         path, view = audience.path, audience.view
         collection.unsubscribe(subscription)
         session.subscriptions.drop(SubscriptionName(path, view))
-        if subscription.cursor is not None:
-            session.send(encode_emptying(path, view), out)
-        session.send(encode_end(path, error, view), out)
+        has_shown = subscription.cursor is not None
+        emptying = [encode_emptying(path, view)] if has_shown else []
+        session.take([*emptying, encode_end(path, error, view)], out)
         self._registry.lose_subscriber(subscription)
         return True

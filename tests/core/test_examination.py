@@ -25,6 +25,16 @@ def test_much_is_taken_back_by_turns_and_then_comes_the_reply() -> None:
     assert world.server.census().subscriptions == 0
 
 
+def test_a_subscription_ends_right_after_it_is_emptied_though_the_window_is_full() -> None:
+    world = watching("ann", paths=PATHS[:2], limits=Limits(window_bytes=100))
+    asked = become(world, "eve")
+    told = hear(world)
+    while not asked.reply:
+        world.drain(0)
+        told += hear(world)
+    assert [each["cmd"] for each in told] == ["NOTIFY", "END"] * 2 + ["PUT"]
+
+
 def test_nothing_is_shown_before_its_turn() -> None:
     world = watching("ann")
     become(world, "eve")
