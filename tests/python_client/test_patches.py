@@ -8,6 +8,8 @@ import anyio
 import pytest
 
 from sharedstate_anyio.client import Condition, RequestError, connect
+from tests.support.faults import faulty_service
+from tests.support.peer import open_client
 from tests.support.services.servers import running
 
 C = "/app/items/c"
@@ -93,6 +95,18 @@ async def test_a_dataset_of_some_members_can_be_patched() -> None:
         await ds.patch("a", inc={"n": 1, "m": 1})
         assert ds["a"] == {"id": "a", "n": 2}
         assert await client.get(C) == [{"id": "a", "n": 2, "m": 3}]
+
+
+async def test_a_server_whose_storage_takes_none_is_sent_none() -> None:
+    async with running(faulty_service.SERVICE) as server, connect(server.url) as client:
+        with pytest.raises(RequestError, match="the server knows no patches") as info:
+            await client.update(C, patch=[{"id": "a", "upsert": True}])
+        code: str = info.value.code
+        assert code == "failed"
+        assert await client.get(C) == []
+    async with running(faulty_service.SERVICE) as server, open_client(server.port) as peer:
+        reply = await peer.ask("PUT", C, {"patch": [{"id": "a", "upsert": True}]})
+        assert (reply["error"]["code"], reply["error"]["place"]) == ("bad_update", "patch")
 
 
 @pytest.mark.parametrize(
