@@ -169,6 +169,40 @@ class Patching(Protocol):
     takes_patches: bool
 
 
+class KeepingReceipts(Protocol):
+    """An optional part of a store: it keeps receipts, so that an update that is sent again is stored once.
+
+    A write may have an `op`: which of its session's updates it is. `sharedstate_core.receipts.Receipts` decides about
+    those of a commit, before condition and patches are looked at, from the receipts that are stored of their sessions
+    in the collection; what it leaves in `changed` is stored in the transaction of the updates. Whatever is lost, or
+    set back, must be so for the receipts and the items together.
+
+    Attributes:
+        keeps_receipts: True. The server refuses updates with a number for a service whose backend has not this
+            attribute.
+    """
+
+    keeps_receipts: bool
+
+    async def forget_receipts(self, before: int, most: int) -> bool:
+        """Forget receipts whose `time` is before a moment, and of each collection the oldest beyond `most`.
+
+        The server calls this from time to time, and repeats it while there is more. Each call does a small part of
+        the work.
+
+        Args:
+            before: the moment, in seconds since the Unix epoch.
+            most: number of receipts that a collection may keep.
+
+        Returns:
+            Whether there is more to forget now.
+
+        Raises:
+            StorageError: the store cannot be used now.
+        """
+        ...
+
+
 class ListingApps(Protocol):
     """An optional part of a store: it lists the apps that have items."""
 

@@ -27,6 +27,11 @@ def table_names(table: str) -> tuple[str, str, str]:
     return table, f"{table}_collections", f"{table}_meta"
 
 
+def receipts_table(table: str) -> str:
+    """Return the name of the table for receipts, which earlier versions neither know nor touch."""
+    return f"{table}_receipts"
+
+
 def check_table(table: object) -> None:
     """Check the name of a table, which is inserted into statements verbatim.
 

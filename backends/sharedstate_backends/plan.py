@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from sharedstate_core.errors import MismatchError
+from sharedstate_core.receipts import Receipts
 from sharedstate_core.storage import (
     Committed,
     Outcome,
@@ -24,6 +25,7 @@ from sharedstate_core.updates import resolve
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sharedstate_core.receipts import Receipt
     from sharedstate_core.storage import Condition, Write
     from sharedstate_core.updates import Update
 
@@ -80,6 +82,7 @@ class Plan:
         rows: rows to write over whatever exists.
         upserts: rows to write too, except that an existing item keeps its `created` and `place`.
         removals: ids, with a version, whose items become tombstones of that version.
+        receipts: receipts to write, by session.
     """
 
     head: Head
@@ -88,6 +91,7 @@ class Plan:
     rows: dict[str, Row] = field(default_factory=dict)
     upserts: dict[str, Row] = field(default_factory=dict)
     removals: dict[str, int] = field(default_factory=dict)
+    receipts: dict[str, Receipt] = field(default_factory=dict)
 
 
 def must_prune(head: Head, max_tombstones: int) -> bool:
@@ -126,6 +130,7 @@ def plan(
     writes: Sequence[Write],
     *,
     max_text: int | None = None,
+    receipts: Mapping[str, Receipt | None] | None = None,
 ) -> Plan:
     """Return what the writes do to a collection.
 
@@ -136,28 +141,37 @@ def plan(
             `patched_ids(writes)`.
         writes: in order.
         max_text: longest text that the store accepts, in bytes; a write with a longer one is rejected.
+        receipts: those of `receipts.sessions(writes)`; None, or missing: there is none.
     """
     result = Plan(head)
     state: _State = {**known}
+    kept = Receipts(receipts or {})
     for write in writes:
-        update, condition = write.update, write.condition
-        if condition is not None and not _holds(condition, epoch, result.head, state):
-            message = "the collection has changed in the meantime"
-            result.outcomes.append(Rejected("conflict", message, result.head.version))
-            continue
-        if update.patch:
-            try:
-                update = resolve(update, partial(_text, result, state))
-            except MismatchError as error:
-                result.outcomes.append(Rejected.misfit(error, result.head.version))
-                continue
-        if max_text is not None and (problem := _too_large(update, max_text)):
-            result.outcomes.append(Rejected("too_large", problem, result.head.version))
-        else:
-            if not update.is_noop:
-                _apply(result, state, update)
-            result.outcomes.append(Committed(result.head.version))
+        outcome = None if write.op is None else kept.answer(write, result.head.version)
+        if outcome is None:
+            outcome = _decide(result, state, epoch, write, max_text)
+            kept.note(write, outcome)
+        result.outcomes.append(outcome)
+    result.receipts = kept.changed
     return result
+
+
+def _decide(plan: Plan, state: _State, epoch: str, write: Write, max_text: int | None) -> Outcome:
+    """Return the outcome of a write, and apply it if it is to be stored."""
+    update, condition = write.update, write.condition
+    if condition is not None and not _holds(condition, epoch, plan.head, state):
+        message = "the collection has changed in the meantime"
+        return Rejected("conflict", message, plan.head.version)
+    if update.patch:
+        try:
+            update = resolve(update, partial(_text, plan, state))
+        except MismatchError as error:
+            return Rejected.misfit(error, plan.head.version)
+    if max_text is not None and (problem := _too_large(update, max_text)):
+        return Rejected("too_large", problem, plan.head.version)
+    if not update.is_noop:
+        _apply(plan, state, update)
+    return Committed(plan.head.version)
 
 
 def _holds(condition: Condition, epoch: str, head: Head, state: _State) -> bool:

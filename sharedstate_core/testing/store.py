@@ -10,6 +10,7 @@ The rules:
 4. `start_anew` empties everything under a new epoch, like a store recreated from nothing.
 5. `forget` drops an empty collection. A collection that is not there is empty at the highest version ever dropped, and
    continues from there: no version comes twice.
+6. Receipts are kept with each collection, and answer for updates with a number.
 
 States are computed by `updates.apply`, independently of the rows, so a test can compare the two.
 """
@@ -22,6 +23,7 @@ from msgspec.structs import replace
 
 from sharedstate_core.arguments import check_number, expect
 from sharedstate_core.errors import MismatchError
+from sharedstate_core.receipts import Receipt, Receipts
 from sharedstate_core.storage import (
     CommitResult,
     Committed,
@@ -55,6 +57,7 @@ class _Table:
         self.version = floor
         self.horizon = floor
         self.rows: dict[str, Row] = {}
+        self.receipts: dict[str, Receipt] = {}
 
     def text(self, id: str) -> bytes | None:
         row = self.rows.get(id)
@@ -105,22 +108,32 @@ class MemoryStore:
         history = self.history(path)
         table = self._tables.setdefault(path, _Table(self._floor))
         outcomes: list[Outcome] = []
+        receipts = Receipts(table.receipts)
         for place, write in enumerate(writes):
-            update, condition = write.update, write.condition
-            ids = () if condition is None else condition.ids or ()
-            if place in reject:
-                outcomes.append(Rejected("forbidden", "the store refuses this", table.version))
-            elif not condition_holds(
-                condition,
-                epoch=self.epoch,
-                version=table.version,
-                horizon=table.horizon,
-                versions=[table.rows[id].version for id in ids if id in table.rows],
-            ):
-                outcomes.append(Rejected("conflict", "it has changed meanwhile", table.version))
-            else:
-                outcomes.append(self._write(table, history, update))
+            outcome = receipts.answer(write, table.version)
+            if outcome is None:
+                outcome = self._decide(table, history, write, is_refused=place in reject)
+                receipts.note(write, outcome)
+            outcomes.append(outcome)
+        table.receipts.update(receipts.changed)
         return CommitResult(self.epoch, outcomes)
+
+    def _decide(
+        self, table: _Table, history: list[Version], write: Write, *, is_refused: bool
+    ) -> Outcome:
+        condition = write.condition
+        ids = () if condition is None else condition.ids or ()
+        if is_refused:
+            return Rejected("forbidden", "the store refuses this", table.version)
+        if not condition_holds(
+            condition,
+            epoch=self.epoch,
+            version=table.version,
+            horizon=table.horizon,
+            versions=[table.rows[id].version for id in ids if id in table.rows],
+        ):
+            return Rejected("conflict", "it has changed meanwhile", table.version)
+        return self._write(table, history, write.update)
 
     def _write(self, table: _Table, history: list[Version], update: Update) -> Outcome:
         """Apply an update; the rows and the history each find out by themselves what its patches lead to."""
@@ -163,6 +176,13 @@ class MemoryStore:
         """Carry out a `ListApps`: return the names of apps with collections that hold an item, sorted."""
         apps = {path.app for path in self._tables if path.service == service and path.app > after}
         return sorted(app for app in apps if self.collections(service, app))[:limit]
+
+    def forget_receipts(self, before: int, most: int) -> None:
+        """Forget receipts of a time before this one, and of each collection the oldest beyond so many."""
+        for table in self._tables.values():
+            latest = sorted(table.receipts.items(), key=lambda each: each[1].time)
+            kept = latest[max(0, len(latest) - most) :]
+            table.receipts = {session: each for session, each in kept if each.time >= before}
 
     def start_anew(self, epoch: str) -> None:
         """Lose everything; versions start again from 0 under another epoch."""

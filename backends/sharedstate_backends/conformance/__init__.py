@@ -67,6 +67,7 @@ _NAMES = (
     "model",
     "optional",
     "patches",
+    "receipts",
     "reopening",
     "stepping",
     "trial",
@@ -91,6 +92,7 @@ from .model import (  # noqa: E402
 )
 from .optional import OptionalCases  # noqa: E402
 from .patches import PatchCases  # noqa: E402
+from .receipts import ReceiptCases  # noqa: E402
 from .reopening import ReopenCases  # noqa: E402
 from .volume import VolumeCases  # noqa: E402
 
@@ -115,6 +117,7 @@ class BackendConformance(
     ReopenCases,
     OptionalCases,
     PatchCases,
+    ReceiptCases,
     DeclaredCases,
 ):
     """All cases. Most use the fixture `backend`, open and empty; some the fixture `reopen`, if it exists."""

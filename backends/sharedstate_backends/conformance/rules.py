@@ -11,6 +11,9 @@ class Rule(StrEnum):
     COMMIT = "rule 1 (writes in order, in one transaction, versions rise by one)"
     CONDITION = "rule 1 (a write whose condition does not hold is rejected alone)"
     PATCH = "rule 1 (a write with patches does what `updates.resolve` says, or is rejected alone)"
+    RECEIPT = (
+        "rule 1 (a write with a number does what `receipts.Receipts` says, or is answered by it)"
+    )
     KEEP = "rule 2 (what commit returned stays stored)"
     MOMENT = "rule 3 (one moment, and never half a commit)"
     ORDER = "rule 4 (the order of insertion survives)"

@@ -15,6 +15,7 @@ import anyio
 from sharedstate_backends.contract import (
     Backend,
     Doubting,
+    KeepingReceipts,
     ListingApps,
     ListingPages,
     Measurable,
@@ -84,6 +85,18 @@ class Island:
     def takes_patches(self) -> bool:
         """See `Patching`."""
         return getattr(self._backend, "takes_patches", False) is True
+
+    @property
+    def keeps_receipts(self) -> bool:
+        """See `KeepingReceipts`."""
+        return getattr(self._backend, "keeps_receipts", False) is True
+
+    async def forget_receipts(self, before: int, most: int) -> bool:
+        """See `KeepingReceipts.forget_receipts`; False if the backend does not have it."""
+        if not hasattr(self._backend, "forget_receipts"):
+            return False
+        receipts = cast("KeepingReceipts", self._backend)
+        return await self._run(receipts.forget_receipts, before, most)
 
     async def missing(self) -> str | None:
         """See `Surveying.missing`; None if the backend does not have it."""

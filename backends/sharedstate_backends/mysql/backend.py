@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 import anyio
@@ -25,6 +26,7 @@ from sharedstate_backends.plan import MAX_TOMBSTONES
 from sharedstate_core.arguments import check_number, expect
 
 from . import dump, migration, probe, restore, survey
+from .commit import receipts
 from .commit.commits import Commits
 from .commit.writer import Writer
 from .pages import Pages
@@ -81,12 +83,14 @@ class MysqlBackend:
 
     Attributes:
         takes_patches: see `Patching`.
+        keeps_receipts: see `KeepingReceipts`.
 
     Raises:
         TypeError, ValueError: an argument has the wrong type or value.
     """
 
     takes_patches = True
+    keeps_receipts = True
 
     def __init__(
         self,
@@ -106,10 +110,10 @@ class MysqlBackend:
         self._table = table
         self._tables = Tables(table)
         self._guard = Guard(str(address), _Verifier(self._tables, self._on_connection))
-        commits = Commits(self._tables, self._guard, max_tombstones, max_collections)
+        self._commits = Commits(self._tables, self._guard, max_tombstones, max_collections)
         self._pruner = Pruner(MysqlPruning(self._tables, self._on_connection), self._guard.memory)
         self._pool_size = pool_size
-        self._writer = Writer(address, self._opened, commits, min(WRITERS, pool_size))
+        self._writer = Writer(address, self._opened, self._commits, min(WRITERS, pool_size))
         self._pool: Pool | None = None
         self._server: Server | None = None
 
@@ -200,6 +204,14 @@ class MysqlBackend:
     async def prune(self, service: str, used: Container[CollectionPath]) -> bool:
         """See `Pruning.prune`."""
         return await whole(self._pruner.step(service, used))
+
+    async def forget_receipts(self, before: int, most: int) -> bool:
+        """See `KeepingReceipts.forget_receipts`."""
+        forget = partial(receipts.forget, table=self._table, before=before, most=most)
+        deleted = await whole(self._on_connection(forget))
+        if deleted:
+            self._commits.forget_receipts()
+        return deleted == receipts.FORGOTTEN
 
     async def sizes(self) -> Mapping[str, int]:
         """See `Measurable.sizes`."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sharedstate_backends.history.pruning import Examined, risen
 from sharedstate_backends.history.vectors import State, find_lost
+from sharedstate_backends.layout import receipts_table
 from sharedstate_core.paths import CollectionPath
 
 if TYPE_CHECKING:
@@ -57,11 +58,13 @@ class MysqlPruning:
         await self._on_connection(lambda connection: self._prune(connection, keys, told))
 
     async def _empty(self, connection: Connection, keys: Sequence[int]) -> dict[int, int]:
-        """Return the versions of those collections that are empty."""
+        """Return the versions of those collections that are empty, and have no receipts."""
         (rows,) = await connection.run(
             f"SELECT `key`, version FROM {self._tables.heads_table} AS head "
             f"WHERE `key` IN ({', '.join(map(str, keys))}) AND NOT EXISTS "
-            f"(SELECT 1 FROM {self._tables.items_table} WHERE collection = head.`key` AND data IS NOT NULL)"
+            f"(SELECT 1 FROM {self._tables.items_table} WHERE collection = head.`key` AND data IS NOT NULL) "
+            f"AND NOT EXISTS (SELECT 1 FROM `{receipts_table(self._tables.table)}` "
+            "WHERE collection = head.`key`)"
         )
         return dict(rows)
 

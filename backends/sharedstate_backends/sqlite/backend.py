@@ -32,6 +32,7 @@ from .commits import Commits
 from .connection import MEMORY, UNCERTAIN
 from .pages import Pages
 from .pruning import SqlitePruning
+from .receipts import ReceiptTable
 from .tables import Tables
 from .threads import Threads
 from .writer import Writer
@@ -67,12 +68,14 @@ class SqliteBackend:
 
     Attributes:
         takes_patches: see `Patching`.
+        keeps_receipts: see `KeepingReceipts`.
 
     Raises:
         TypeError, ValueError: an argument has the wrong type or value.
     """
 
     takes_patches = True
+    keeps_receipts = True
 
     def __init__(
         self,
@@ -100,6 +103,7 @@ class SqliteBackend:
         self._path = name if name == MEMORY else str(Path(name).absolute())
         self._threads = Threads(self._path, self._connect_writer, connect_reader, self._replaced)
         self._guard = Guard(self._path, _Verifier(self._tables, self._threads))
+        self._receipts = ReceiptTable(table)
         self._pruner = Pruner(SqlitePruning(table, self._tables, self._threads), self._guard.memory)
         commits = Commits(table, self._tables, max_tombstones, max_collections)
         self._writer = Writer(self._path, self._threads, commits, self._guard)
@@ -204,6 +208,16 @@ class SqliteBackend:
     async def prune(self, service: str, used: Container[CollectionPath]) -> bool:
         """See `Pruning.prune`."""
         return await whole(self._pruner.step(service, used))
+
+    async def forget_receipts(self, before: int, most: int) -> bool:
+        """See `KeepingReceipts.forget_receipts`."""
+        receipts = self._receipts
+        chosen = await self._threads.read(lambda cursor: receipts.oldest(cursor, before, most))
+        if not chosen:
+            return False
+        return await whole(
+            self._threads.write(lambda cursor: receipts.forget(cursor, chosen, before))
+        )
 
     async def sizes(self) -> Mapping[str, int]:
         """See `Measurable.sizes`; empty in memory."""

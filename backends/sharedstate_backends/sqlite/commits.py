@@ -2,7 +2,8 @@
 """Commits to the tables of one service in SQLite: reads, decisions and writes inside the caller's transaction.
 
 Commits to many collections take as many statements as one does: heads are read, and the rows on which conditions
-depend, or that are patched; then rows are written, and heads. Each step of a statement releases and reacquires Python's
+depend, or that are patched, and the receipts of the sessions that number their updates; then rows are written,
+heads and receipts. Each step of a statement releases and reacquires Python's
 global lock, which costs more than the step itself while the server is busy.
 """
 
@@ -14,19 +15,21 @@ from sharedstate_backends.collection_limit import MAX_COLLECTIONS, CollectionLim
 from sharedstate_backends.history.vectors import STARTS, Lost, State, with_writer
 from sharedstate_backends.layout import table_names
 from sharedstate_backends.plan import MAX_TOMBSTONES, Known, names, patched_ids, plan
+from sharedstate_core.receipts import Receipt, sessions
 from sharedstate_core.storage import CommitResult
 
+from .receipts import ReceiptTable
 from .rows import Change, Rows, batches, flat, placeholders
 from .tables import PAIRS
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sharedstate_core.paths import CollectionPath
     from sharedstate_core.storage import Write
 
-    from .tables import Tables
+    from .tables import Found, Tables
 
 
 class Part(NamedTuple):
@@ -80,6 +83,7 @@ class Commits:
         self._tables = tables
         self._limit = CollectionLimit(max_collections)
         self._rows = Rows(table, max_tombstones)
+        self._receipts = ReceiptTable(table)
 
     def commit(
         self, cursor: sqlite3.Cursor, parts: Sequence[Part], since: State | None = None
@@ -112,11 +116,14 @@ class Commits:
         known = self._known(cursor, wanted)
         if patched:
             self._read_texts(cursor, patched, known)
+        receipts = self._read_receipts(cursor, parts, heads)
         stored: list[Stored] = []
         changes: list[Change] = []
         for path, writes, _, writer in parts:
             state, key, head = heads[path]
-            planned = plan(state.epoch, head, known.get(key, {}), writes)
+            planned = plan(
+                state.epoch, head, known.get(key, {}), writes, receipts=receipts.get(key)
+            )
             if key is None and planned.head != head and not self._may_create(cursor):
                 planned = self._limit.refuse(state.epoch, head, writes)
             is_written = planned.head != head
@@ -129,7 +136,23 @@ class Commits:
             stored.append(Stored(result, state, is_written, lost.get(path, lost.get(STARTS))))
         if changes:
             self._rows.put(cursor, changes)
+            if written := [
+                (change.key, *each) for change in changes for each in change.plan.receipts.items()
+            ]:
+                self._receipts.put(cursor, written)
         return stored
+
+    def _read_receipts(
+        self, cursor: sqlite3.Cursor, parts: Sequence[Part], heads: Mapping[CollectionPath, Found]
+    ) -> dict[int | None, dict[str, Receipt]]:
+        """Return the receipts of the sessions that number their updates, by the key of the collection."""
+        wanted: list[tuple[int | None, str]] = [
+            (key, session)
+            for part in parts
+            if (key := heads[part.collection][1]) is not None
+            for session in sessions(part.writes)
+        ]
+        return self._receipts.read(cursor, wanted) if wanted else {}
 
     def _may_create(self, cursor: sqlite3.Cursor) -> bool:
         """Return whether another collection can be created."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from sharedstate_backends.contract import StorageError
-from sharedstate_backends.layout import FORMATS, table_names
+from sharedstate_backends.layout import FORMATS, receipts_table, table_names
 from sharedstate_backends.portable import PORTION_ROWS, Census, CollectionHead, portions
 from sharedstate_core.storage import Row
 
@@ -129,6 +129,7 @@ def _replace(
     ((key,),) = cursor.execute(f'SELECT ifnull(max(key), 0) FROM "{heads}"')
     cursor.execute(f'DELETE FROM "{items}"')
     cursor.execute(f'DELETE FROM "{heads}"')
+    cursor.execute(f'DELETE FROM "{receipts_table(table)}"')
     written = Census()
     tombstones = 0
     head: CollectionHead | None = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sharedstate_backends.history.pruning import Examined, risen
 from sharedstate_backends.history.vectors import State, find_lost
-from sharedstate_backends.layout import FORMAT_WITH_FLOOR, table_names
+from sharedstate_backends.layout import FORMAT_WITH_FLOOR, receipts_table, table_names
 from sharedstate_core.paths import CollectionPath
 
 from .rows import placeholders
@@ -34,6 +34,7 @@ class SqlitePruning:
         self._table = table
         self._tables = tables
         self._items, self._heads, _ = (f'"{name}"' for name in table_names(table))
+        self._receipts = f'"{receipts_table(table)}"'
         self._threads = threads
 
     async def examine(self, service: str, after: int, limit: int) -> list[Examined]:
@@ -61,11 +62,12 @@ class SqlitePruning:
         await self._threads.write(lambda cursor: self._prune(cursor, keys, told))
 
     def _empty(self, cursor: sqlite3.Cursor, keys: Sequence[int]) -> dict[int, int]:
-        """Return the versions of those collections that are empty."""
+        """Return the versions of those collections that are empty, and have no receipts."""
         rows = cursor.execute(
             f"SELECT key, version FROM {self._heads} AS head "
             f"WHERE key IN {placeholders(1, len(keys))} AND NOT EXISTS "
-            f"(SELECT 1 FROM {self._items} WHERE collection = head.key AND data IS NOT NULL)",
+            f"(SELECT 1 FROM {self._items} WHERE collection = head.key AND data IS NOT NULL) "
+            f"AND NOT EXISTS (SELECT 1 FROM {self._receipts} WHERE collection = head.key)",
             keys,
         )
         return dict(rows.fetchall())

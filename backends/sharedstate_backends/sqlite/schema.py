@@ -1,11 +1,13 @@
 # ruff: noqa: S608 (the table's name was validated; everything else is a parameter)
 """The tables of a service in SQLite, created if missing.
 
-Three tables for a service whose table is `T`:
+Four tables for a service whose table is `T`:
 
 - `T`: one row for each id of a collection, with the item's text as it was written, or NULL for a tombstone;
 - `T_collections`: for each collection that was ever written to, its version, horizon, number of tombstones and version
   vector (see `history`; version 0.1 does not know the column and leaves it alone);
+- `T_receipts`: for each session and collection, which of the session's updates are stored (see
+  `sharedstate_core.receipts`); versions that do not know the table leave it alone;
 - `T_meta`: the number of the format, the epoch and former ones, the floor, the durability of the process that opened it
   last, with the boot of its machine, the marks of processes that have opened it, and what `probe` wrote last.
 
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from sharedstate_backends.contract import OldDataError, StorageError
 from sharedstate_backends.history.vectors import new_epoch, starts, with_epochs, with_start
-from sharedstate_backends.layout import FORMAT, FORMAT_WITH_FLOOR, FORMATS
+from sharedstate_backends.layout import FORMAT, FORMAT_WITH_FLOOR, FORMATS, receipts_table
 from sharedstate_backends.legacy.migration import HOW_TO_MIGRATE, is_old
 
 if TYPE_CHECKING:
@@ -65,6 +67,21 @@ CREATE TABLE "{T}_meta" (
 )
 """
 
+_RECEIPTS: Final = """
+CREATE TABLE "{T}_receipts" (
+  collection INTEGER NOT NULL,
+  session TEXT NOT NULL,
+  last INTEGER NOT NULL,
+  stored BLOB NOT NULL,
+  refused TEXT NOT NULL,
+  time INTEGER NOT NULL,
+  PRIMARY KEY (collection, session)
+) WITHOUT ROWID;
+CREATE INDEX "{T}_receipts_by_time" ON "{T}_receipts" (collection, time)
+"""
+
+_RECEIPT_COLUMNS: Final = ["collection", "session", "last", "stored", "refused", "time"]
+
 
 def prepare(cursor: sqlite3.Cursor, table: str, *, synchronous: str, create: bool = True) -> bool:
     """Create what is missing; draw a new epoch if there is none, or if commits may have been lost.
@@ -98,6 +115,7 @@ def prepare(cursor: sqlite3.Cursor, table: str, *, synchronous: str, create: boo
         cursor.execute(
             f"ALTER TABLE \"{table}_collections\" ADD COLUMN writers TEXT NOT NULL DEFAULT ''"
         )
+    _add_receipts(cursor, table)
     boot = _boot()
     durable = synchronous == "FULL" and meta.get("synchronous") == "FULL"
     if "epoch" not in meta or not (durable or (boot and boot == meta.get("boot"))):
@@ -107,6 +125,23 @@ def prepare(cursor: sqlite3.Cursor, table: str, *, synchronous: str, create: boo
         cursor, table, {name: noted[name] for name in noted if noted[name] != meta.get(name)}
     )
     return is_blank
+
+
+def _add_receipts(cursor: sqlite3.Cursor, table: str) -> None:
+    """Create the table of receipts, which earlier versions do not make.
+
+    Raises:
+        StorageError: another one has its name.
+    """
+    name = receipts_table(table)
+    found = columns(cursor, name)
+    if not found:
+        for statement in _RECEIPTS.split(";"):
+            cursor.execute(statement.replace("{T}", table))
+    elif found != _RECEIPT_COLUMNS:
+        raise StorageError(
+            f"table {name} is there already and is not SharedState's; choose another db_table"
+        )
 
 
 def renew_epoch(cursor: sqlite3.Cursor, table: str, lost: Iterable[str] = ()) -> str:

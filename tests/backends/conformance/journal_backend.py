@@ -22,6 +22,7 @@ from sharedstate_backends import OutcomeUnknownError, StorageError
 from sharedstate_backends.pages import page_of
 from sharedstate_backends.plan import MAX_TOMBSTONES, Head, Known, must_prune, names, plan
 from sharedstate_core.paths import CollectionPath
+from sharedstate_core.receipts import Receipt
 from sharedstate_core.storage import CommitResult, Cursor, Loaded, Row
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Collection:
 
     head: Head = field(default_factory=Head)
     rows: dict[str, Row] = field(default_factory=dict)
+    receipts: dict[str, Receipt] = field(default_factory=dict)
 
 
 class Entry(NamedTuple):
@@ -48,21 +50,31 @@ class Entry(NamedTuple):
     head: Head
     reset: bool
     rows: list[Row]
+    receipts: Mapping[str, Receipt]
 
     def encode(self) -> bytes:
         rows = [
             (row.id, row.text and row.text.decode(), row.created, row.place, row.version)
             for row in self.rows
         ]
-        return json.dumps([self.app, self.name, self.head, self.reset, rows]).encode() + b"\n"
+        receipts = {}
+        for session, receipt in self.receipts.items():
+            last, bits, *rest = receipt.columns()
+            receipts[session] = last, bits.hex(), *rest
+        told = [self.app, self.name, self.head, self.reset, rows, receipts]
+        return json.dumps(told).encode() + b"\n"
 
     @classmethod
     def read(cls, told: Sequence[Any]) -> Entry:
-        app, name, head, reset, rows = told
+        app, name, head, reset, rows, kept = told
         texts = [
             Row(id, None if text is None else text.encode(), *rest) for id, text, *rest in rows
         ]
-        return cls(app, name, Head(*head), reset, texts)
+        receipts = {
+            session: Receipt.of(last, bytes.fromhex(bits), *rest)
+            for session, (last, bits, *rest) in kept.items()
+        }
+        return cls(app, name, Head(*head), reset, texts, receipts)
 
 
 @asynccontextmanager
@@ -81,6 +93,7 @@ class JournalBackend:
     """
 
     takes_patches = True
+    keeps_receipts = True
 
     def __init__(self, file: Path, max_tombstones: int = MAX_TOMBSTONES) -> None:
         self.file = file
@@ -189,7 +202,10 @@ class JournalBackend:
             else None
             for id in names(writes)
         }
-        return plan(self.epoch, head, known, writes)
+        return plan(self.epoch, head, known, writes, receipts=self.receipts(path))
+
+    def receipts(self, path: CollectionPath) -> dict[str, Receipt]:
+        return self.collection_of(self.key(path)).receipts
 
     def entry(self, path: CollectionPath, planned: Plan) -> Entry:
         """Return what to write, each row as it will be."""
@@ -207,7 +223,7 @@ class JournalBackend:
         head = planned.head
         if must_prune(head, self.max_tombstones):
             head = self.pruned(head, {**before, **written})
-        return Entry(*self.key(path), head, planned.reset, list(written.values()))
+        return Entry(*self.key(path), head, planned.reset, list(written.values()), planned.receipts)
 
     def pruned(self, head: Head, rows: Mapping[str, Row]) -> Head:
         dead = sorted(row.version for row in rows.values() if row.text is None)
@@ -235,6 +251,7 @@ class JournalBackend:
         if entry.reset:
             collection.rows.clear()
         collection.rows.update({row.id: row for row in entry.rows})
+        collection.receipts.update(entry.receipts)
         if entry.head.horizon > collection.head.horizon:
             for row in list(collection.rows.values()):
                 if row.text is None and row.version <= entry.head.horizon:
@@ -256,6 +273,9 @@ class JournalBackend:
     def is_empty(self, collection: Collection) -> bool:
         return all(row.text is None for row in list(collection.rows.values()))
 
+    def is_over(self, collection: Collection) -> bool:
+        return self.is_empty(collection) and not collection.receipts
+
     async def apps(self) -> Sequence[str]:
         self.notice()
         stored = list(self.stored.items())  # to which a commit in another thread may add
@@ -271,11 +291,20 @@ class JournalBackend:
         async with self.lock, shielded():
             self.notice()
             for (app, name), collection in self.stored.items():
-                if self.is_empty(collection) and CollectionPath(app, service, name) not in used:
+                if self.is_over(collection) and CollectionPath(app, service, name) not in used:
                     line = json.dumps({"forget": [app, name]}).encode() + b"\n"
                     await to_thread.run_sync(self.write_line, line)
                     self.forget(app, name)
                     return True
+        return False
+
+    async def forget_receipts(self, before: int, most: int) -> bool:
+        """In memory only: what is in the journal is known again when it is read."""
+        for collection in self.stored.values():
+            kept = collection.receipts
+            for session in sorted(kept, key=lambda each: kept[each].time):
+                if kept[session].time < before or len(kept) > most:
+                    del kept[session]
         return False
 
     def forget(self, app: str, name: str) -> None:

@@ -18,6 +18,7 @@ class MemoryBackend:
     """A store for a service of any name."""
 
     takes_patches = True
+    keeps_receipts = True
 
     def __init__(self, tombstones: int = 10_000) -> None:
         self._store = MemoryStore(secrets.token_urlsafe(9), tombstones=tombstones)
@@ -31,6 +32,10 @@ class MemoryBackend:
 
     async def commit(self, path: CollectionPath, writes: Sequence[Write]) -> CommitResult:
         return self._store.commit(path._replace(service=""), writes)
+
+    async def forget_receipts(self, before: int, most: int) -> bool:
+        self._store.forget_receipts(before, most)
+        return False
 
     async def heads(self, paths: Sequence[CollectionPath]) -> Mapping[CollectionPath, Cursor]:
         return {path: self._store.head(path._replace(service="")) for path in paths}

@@ -209,4 +209,4 @@ class TestDictionary(BackendConformance):
 
 
 def test_the_dictionary_is_short_enough_for_the_documentation() -> None:
-    assert len(Path(dictionary_backend.__file__).read_text("utf-8").splitlines()) <= 66
+    assert len(Path(dictionary_backend.__file__).read_text("utf-8").splitlines()) <= 88

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 import pytest
@@ -44,16 +44,18 @@ class Wire:
 
     Attributes:
         packets: the statements of each.
-        swallow: packets with COMMIT are lost on the way.
+        swallow: packets with COMMIT are lost on the way, or the answers to them.
     """
 
     def __init__(self) -> None:
         self.packets: list[str] = []
-        self.swallow = False
+        self.swallow: bool | Literal["answers"] = False
 
     async def run(self, connection: Connection, statements: str, **options: Any) -> list[Rows]:
         self.packets.append(statements)
         if self.swallow and "COMMIT" in statements:
+            if self.swallow == "answers":
+                await run(connection, statements, **options)
             connection.close()
             raise LostError("swallowed")
         return await run(connection, statements, **options)

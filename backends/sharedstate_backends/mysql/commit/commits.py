@@ -1,7 +1,8 @@
 # ruff: noqa: S608 (the table's name was validated; everything else is a literal)
 """Transactions in MySQL or MariaDB: what is read, written and remembered for commits to many collections.
 
-If the heads are remembered (see `tables.heads`) and nothing depends on a row, neither a condition nor a patch, a
+If the heads are remembered (see `tables.heads`), with the receipts of those sessions that number their updates, and
+nothing depends on a row, neither a condition nor a patch, a
 transaction is one packet: lock the heads and verify them, write each row once and the heads, COMMIT. Otherwise a packet
 before it locks and reads the heads and the rows that matter. If a collection is new, another packet in between writes
 its head: from then on `Tables.settle` waits for the end of this transaction. In no case is anything written to a
@@ -26,9 +27,11 @@ from sharedstate_backends.plan import (
     patched_ids,
     plan,
 )
+from sharedstate_core.receipts import sessions
 from sharedstate_core.storage import CommitResult
 
 from .locking import Locked, lock, make_sure
+from .receipts import insert, remember
 from .rows import statements
 
 if TYPE_CHECKING:
@@ -98,18 +101,21 @@ class Commits:
         """Begin a transaction with at most one commit per collection, and execute all but its last packet."""
         paths = [commit.collection for commit in commits]
         wanted = {path: names(writes) for path, writes in commits}
+        asking = {path: found for path, writes in commits if (found := sessions(writes))}
         before = self._memory.take(paths)
         remembered = self._guard.memory.states([*paths, STARTS])
         if (
             connection.is_warm
             and not any(wanted.values())
             and _can_be_relied_on(before, remembered, paths)
+            and all(map(_are_known, asking.values(), (before[path] for path in asking)))
         ):
-            locked = Locked({path: before[path].stored for path in paths}, {}, [])
+            known = {path: before[path].receipts for path in asking}
+            locked = Locked({path: before[path].stored for path in paths}, {}, known, [])
             begin = ["START TRANSACTION", make_sure(self._tables, list(locked.heads.values()))]
         else:
             patched = {path: patched_ids(writes) for path, writes in commits}
-            locked = await lock(connection, self._tables, wanted, remembered, patched)
+            locked = await lock(connection, self._tables, wanted, remembered, patched, asking)
             begin = []
         plans: dict[CollectionPath, Plan] = {}
         for path, writes in commits:
@@ -120,6 +126,7 @@ class Commits:
                 {id: rows.get(id) for id in wanted[path]},
                 writes,
                 max_text=connection.max_text,
+                receipts=locked.receipts.get(path),
             )
             stored = locked.heads[path]
             is_new = stored.key is None and plans[path].head != stored.head
@@ -131,20 +138,22 @@ class Commits:
         results = [
             CommitResult(locked.heads[path].state.epoch, plans[path].outcomes) for path in paths
         ]
-        left = {
-            path: Left(
-                _after(stored, changes.get(path)),
-                alone=stored.key is None or (path in before and before[path].stored == stored),
-            )
-            for path, stored in locked.heads.items()
-        }
+        left: dict[CollectionPath, Left] = {}
+        for path, stored in locked.heads.items():
+            is_same = path in before and before[path].stored == stored
+            read = locked.receipts.get(path, {})
+            receipts = before[path].receipts if is_same else {}
+            if read is not receipts or plans[path].receipts:
+                receipts = remember(receipts, read, plans[path].receipts)
+            after = _after(stored, changes.get(path))
+            left[path] = Left(after, alone=stored.key is None or is_same, receipts=receipts)
         return Prepared(results, last, left, changes.keys(), remembered, locked.lost)
 
     def stored(self, prepared: Prepared) -> None:
         """Note that a transaction's last packet was executed."""
         self._memory.keep(prepared.left)
         memory = self._guard.memory
-        for path, (stored, _) in prepared.left.items():
+        for path, (stored, _, _) in prepared.left.items():
             memory.note(path, prepared.remembered.get(path), stored.state)
             if stored.key is not None:
                 self._tables.keep_key(path, stored.key)
@@ -156,6 +165,10 @@ class Commits:
         """Note that the outcome of a transaction is unknown."""
         for commit in commits:
             self._guard.memory.doubt(commit.collection)
+
+    def forget_receipts(self) -> None:
+        """Note that storage has forgotten some receipts."""
+        self._memory.forget_receipts()
 
     async def _may_create(self, connection: Connection) -> bool:
         """Return whether another collection can be created."""
@@ -205,6 +218,8 @@ class Commits:
         """Write rows and heads after these first statements; return the statements still to be executed."""
         plans = [(change.key, change.plan) for change in changes]
         waiting = [*begin, *statements(self._tables.items_table, plans, connection.max_packet)]
+        receipts = ((key, *each) for key, planned in plans for each in planned.receipts.items())
+        waiting += insert(self._tables, receipts, connection.max_packet)
         for key, planned in plans:
             if must_prune(planned.head, self._max_tombstones):
                 await send(connection, waiting)
@@ -260,6 +275,11 @@ def _after(stored: Stored, change: Change | None) -> Stored:
         return stored
     head = change.plan.head
     return Stored(State(stored.state.epoch, head.version, change.writers), change.key, head)
+
+
+def _are_known(sessions: Iterable[str], left: Left) -> bool:
+    """Return whether the receipts of these sessions are remembered."""
+    return all(session in left.receipts for session in sessions)
 
 
 def _can_be_relied_on(

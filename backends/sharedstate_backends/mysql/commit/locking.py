@@ -10,6 +10,8 @@ from sharedstate_backends.history.vectors import STARTS, find_lost
 from sharedstate_backends.mysql.wire.packets import PACKET_BYTES, batches, literal, packets
 from sharedstate_backends.plan import Known
 
+from .receipts import read, select
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from sharedstate_backends.mysql.tables.tables import Tables
     from sharedstate_backends.mysql.wire.connection import Connection
     from sharedstate_core.paths import CollectionPath
+    from sharedstate_core.receipts import Receipt
 
 _IDS: Final = 500
 """Maximum number of ids in one query: few enough for the planner to look each up."""
@@ -32,11 +35,13 @@ class Locked(NamedTuple):
     Attributes:
         heads: the head of each collection.
         known: for each collection, the rows of the requested ids.
+        receipts: for each collection, the receipts of the requested sessions.
         lost: collections that do not go on from what is remembered; if any, the heads have a new epoch.
     """
 
     heads: dict[CollectionPath, Stored]
     known: dict[CollectionPath, dict[str, Known]]
+    receipts: dict[CollectionPath, dict[str, Receipt]]
     lost: list[Lost]
 
 
@@ -46,15 +51,18 @@ async def lock(
     wanted: Mapping[CollectionPath, Sequence[str]],
     remembered: Mapping[CollectionPath, State],
     patched: Mapping[CollectionPath, Collection[str]],
+    sessions: Mapping[CollectionPath, Sequence[str]],
 ) -> Locked:
     """Begin a transaction, lock and read the heads of collections, and read the rows of these ids.
 
-    Of those that are `patched` the texts are read, too.
+    Of those that are `patched` the texts are read, too, and the receipts of these sessions.
     """
+    selects = list(select(tables, sessions, connection.max_packet))
     questions = [
         "START TRANSACTION",
         f"{tables.meta.select_starts} LOCK IN SHARE MODE",  # otherwise a restore might come in between
         f"{tables.select_heads(list(wanted))} FOR UPDATE",
+        *selects,
         *_select_rows(tables, wanted, patched, connection.max_packet),
     ]
     answers = [
@@ -66,7 +74,10 @@ async def lock(
     heads = tables.found(answers[2], list(wanted), starts.epoch, floor)
     paths = {stored.key: path for path, stored in heads.items()}
     known: dict[CollectionPath, dict[str, Known]] = {}
-    for key, id, *rest in chain.from_iterable(answers[3:]):
+    receipts: dict[CollectionPath, dict[str, Receipt]] = {}
+    for key, session, receipt in map(read, chain.from_iterable(answers[3 : 3 + len(selects)])):
+        receipts.setdefault(paths[key], {})[session] = receipt
+    for key, id, *rest in chain.from_iterable(answers[3 + len(selects) :]):
         known.setdefault(paths[key], {})[id.decode()] = Known(*rest)
     states = {path: heads[path].state for path in wanted} | {STARTS: starts}
     lost: list[Lost] = []
@@ -75,7 +86,7 @@ async def lock(
         renewed, lost = await tables.meta.verify(connection, noted, remembered, states)
         for path, stored in heads.items():
             heads[path] = stored._replace(state=stored.state._replace(epoch=renewed))
-    return Locked(heads, known, lost)
+    return Locked(heads, known, receipts, lost)
 
 
 def make_sure(tables: Tables, heads: Sequence[Stored]) -> str:

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 from sharedstate_backends.contract import OldDataError, StorageError
 from sharedstate_backends.history.vectors import new_epoch
-from sharedstate_backends.layout import FORMAT, FORMAT_WITH_FLOOR, FORMATS, table_names
+from sharedstate_backends.layout import (
+    FORMAT,
+    FORMAT_WITH_FLOOR,
+    FORMATS,
+    receipts_table,
+    table_names,
+)
 from sharedstate_backends.legacy.migration import BACKUP_SUFFIX, HOW_TO_MIGRATE, is_old
 from sharedstate_backends.mysql.wire.connection import Connection
 from sharedstate_backends.mysql.wire.errors import (
@@ -68,6 +74,20 @@ CREATE TABLE IF NOT EXISTS `{name}` (
   value VARBINARY(255) NOT NULL
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4""",
 }
+
+_RECEIPTS: Final = """
+CREATE TABLE IF NOT EXISTS `{name}` (
+  collection BIGINT NOT NULL,
+  session VARBINARY(64) NOT NULL,
+  last BIGINT NOT NULL,
+  stored BINARY(32) NOT NULL,
+  refused BLOB NOT NULL,
+  time BIGINT NOT NULL,
+  PRIMARY KEY (collection, session),
+  KEY by_time (collection, time)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4"""
+
+_RECEIPT_COLUMNS: Final = ["collection", "session", "last", "stored", "refused", "time"]
 
 MAX_KEY: Final = 2**63
 
@@ -131,6 +151,7 @@ async def prepare(connection: Connection, table: str, address: Address) -> bool:
             f"SharedState, this one knows {FORMAT_WITH_FLOOR}; upgrade, or choose another db_table"
         )
     await _add_writers(connection, table, address)
+    await _add_receipts(connection, table)
     return not any(found.values())
 
 
@@ -180,6 +201,22 @@ async def _add_writers(connection: Connection, table: str, address: Address) -> 
                 raise
         else:
             return
+
+
+async def _add_receipts(connection: Connection, table: str) -> None:
+    """Create the table of receipts, which earlier versions do not make.
+
+    Raises:
+        StorageError: another one has its name.
+    """
+    name = receipts_table(table)
+    found = await columns(connection, name)
+    if not found:
+        await connection.run(f"{_RECEIPTS.replace('{name}', name)}; DO 0")
+    elif found != _RECEIPT_COLUMNS:
+        raise StorageError(
+            f"table {name} is there already and is not SharedState's; choose another db_table"
+        )
 
 
 async def _refuse_several_primaries(connection: Connection) -> None:

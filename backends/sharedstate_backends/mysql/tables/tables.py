@@ -55,11 +55,13 @@ class Tables:
         table: a valid name.
 
     Attributes:
+        table: its name.
         items_table, heads_table: their names, quoted.
         meta: the table of meta data.
     """
 
     def __init__(self, table: str) -> None:
+        self.table = table
         self.items_table, self.heads_table, _ = (f"`{name}`" for name in table_names(table))
         items = (
             f"SELECT 1 FROM {self.items_table} WHERE collection = head.`key` AND data IS NOT NULL"
