@@ -5,7 +5,8 @@ The rules:
 1. All of it is decided first. What is admitted counts against all bounds from then on, and is told nothing.
 2. Once all is decided, everything happens in one turn: the reply, the end of what goes, the beginning of what comes.
 3. Later requests of the connection wait meanwhile. What the connection is subscribed to goes on until the reply.
-4. If its user changes, or the rules do, all is decided anew once the connection has been examined.
+4. What the connection may keep is examined first. If its user changes meanwhile, or the rules do, all is decided
+   anew once it has been examined again.
 5. If the connection ends, what was admitted is given back.
 """
 
@@ -92,9 +93,11 @@ class SubscriptionChange(Generic[C]):
         )
 
     def begin(self, out: Effects[C]) -> None:
-        """Carry it out now if it is little, or else begin."""
-        if (changed := self._next(out)) is None:
-            self._session.undertake(self, out)
+        """Carry it out now if it is little, or else begin; once it is known what the connection may keep."""
+        session = self._session
+        changed = self._next(out) if session.is_examined else None
+        if changed is None:
+            session.undertake(self, out)
         else:
             self._registry.change_subscribers(*changed, out)
 

@@ -358,6 +358,21 @@ def test_what_is_examined_meanwhile_is_taken_back_first() -> None:
     check_copies(world)
 
 
+def test_what_has_yet_to_be_examined_is_not_taken_for_what_may_stay() -> None:
+    """A large request that comes between a change of the rules and the examination names what is there, too."""
+    world = watching("ann", paths=PATHS[:1], limits=LIMITS)
+    world.change_access(access(BOB))
+    asked = ask(world, PATHS)
+    told = []
+    while asked.reply is None:
+        world.turn()
+        told += hear(world)
+    assert [each["cmd"] for each in told] == ["NOTIFY", "END", "PUT"]
+    assert asked.reply["data"] == []
+    world.settle()
+    check_copies(world)
+
+
 def test_a_user_that_expires_meanwhile_is_refused() -> None:
     world = watching("ann", paths=[], rules=(ANN,), limits=LIMITS)
     world.change_access(access(ANN, required=True, grace_seconds=0.0))
