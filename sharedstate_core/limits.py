@@ -50,6 +50,9 @@ class Limits:
             connection gets no more than it leaves to others: half of them if it is the only one.
         last: items that a view of the newest ones may have.
         tombstones: removed ids that one collection remembers in memory, so that a client can resume.
+        ops: receipts of updates with a number that one collection keeps, one for each session: storage forgets the
+            oldest beyond that.
+        ops_seconds: how long a receipt is kept since the last update of its session.
         group: maximum number of updates in one commit; fewer if they are large, about 1 MiB together.
         drain_seconds: how long a connection may stay blocked without progress, or the transport may leave an
             `AwaitDrain` unanswered, before the connection is closed; its client can resume.
@@ -95,6 +98,8 @@ class Limits:
     scanned_views: int = 200
     last: int = 1_000
     tombstones: int = 10_000
+    ops: int = 100_000
+    ops_seconds: float = 86_400.0
     group: int = 1_000
     drain_seconds: float = 30.0
     linger_seconds: float = 30.0

@@ -17,6 +17,12 @@ def patchable(backends: Mapping[str, Backend]) -> tuple[str, ...]:
     return tuple(name for name, each in names if getattr(each, "takes_patches", False) is True)
 
 
+def resendable(backends: Mapping[str, Backend]) -> tuple[str, ...]:
+    """Return the names of the services whose backends keep receipts: see `KeepingReceipts`."""
+    names = backends.items()
+    return tuple(name for name, each in names if getattr(each, "keeps_receipts", False) is True)
+
+
 async def perform(
     backend: Backend, operation: Operation
 ) -> CommitResult | Loaded | Sequence[str] | None:

@@ -16,7 +16,7 @@ from sharedstate_core.driver import Driver, Operation
 from sharedstate_core.driver.peer import P
 
 from .contract import Backend, NotOfferedError, StorageError
-from .perform import failure_event, patchable, perform
+from .perform import failure_event, patchable, perform, resendable
 from .timed_host import TimedHost
 
 log = logging.getLogger("sharedstate")
@@ -36,7 +36,11 @@ class StorageHost(TimedHost[P]):
     def __init__(self, backends: Mapping[str, Backend], limits: Limits | None = None) -> None:
         super().__init__()
         self._driver: Driver[P] = Driver(
-            tuple(backends), self, limits, patchable=patchable(backends)
+            tuple(backends),
+            self,
+            limits,
+            patchable=patchable(backends),
+            resendable=resendable(backends),
         )
         self._thread = get_ident()
         self._backends = backends

@@ -116,13 +116,13 @@ def answer_author(answer: Settled[C], counters: Counters, out: list[Effect[C]]) 
     """Answer the author of an update."""
     author, touched, outcome, cursor = answer
     if isinstance(outcome, Committed):
-        counters.updates += 1
-        author.acknowledge(touched, cursor, out)
+        counters.updates += not outcome.duplicate
+        author.acknowledge(touched, cursor, out, duplicate=outcome.duplicate)
     else:
         counters.rejected += 1
         place, ids = outcome.place, outcome.ids
         error = RequestError(outcome.code, outcome.message, place=place, ids=ids)
-        author.fail(error, out, cursor)
+        author.fail(error, out, cursor, outcome_unknown=outcome.is_unknown)
 
 
 def _size(answers: Sequence[Settled[C]]) -> int:

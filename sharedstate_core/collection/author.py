@@ -48,8 +48,10 @@ class Author(Protocol[C]):
         """Approximate memory it takes, in bytes."""
         ...
 
-    def acknowledge(self, touched: int, cursor: Cursor, out: list[Effect[C]]) -> None:
-        """Report that an update naming `touched` ids is stored; `cursor` is the state after it."""
+    def acknowledge(
+        self, touched: int, cursor: Cursor, out: list[Effect[C]], *, duplicate: bool = False
+    ) -> None:
+        """Report that an update naming `touched` ids is stored, or was before, and the state after it."""
         ...
 
     def succeed(self, data: object, out: list[Effect[C]], cursor: Cursor | None = None) -> None:

@@ -99,7 +99,7 @@ def check(
         if error.code != "unavailable":  # else it is not about the item
             error.place = _place(write.update, update, places, done, removed)
         raise
-    return Write(Update(update.remove, insert, update.reset, update.patch), condition)
+    return Write(Update(update.remove, insert, update.reset, update.patch), condition, write.op)
 
 
 def check_put(put: Put[C], replica: Replica | None, out: Effects[C]) -> Generator[None, None, None]:
@@ -111,7 +111,7 @@ def check_put(put: Put[C], replica: Replica | None, out: Effects[C]) -> Generato
         assert replica is not None  # noqa: S101  (the collection has seen to it)
         unchanged = _unchanged(write, replica)
         update = yield from _resolved(write.update, None, replica, out.now)
-        put.checked = Write(update, unchanged)
+        put.checked = Write(update, unchanged, write.op)
         return
     put.checked = yield from check(put.permit, write, put.places, replica, out.now, looks=looks)
 
@@ -243,7 +243,7 @@ class Checks(Generic[C]):
         Raises:
             RequestError: its author may not do it.
         """
-        if put.permit is None:
+        if put.permit is None or put.refusal is not None:
             return True
         if put.looks and self._concerns(put.write):
             return False

@@ -151,7 +151,7 @@ class Collection(LongWork[C]):
             error = RequestError("unavailable", text)
             self._content.doubt()
         for put in self._queue.end_commit():
-            put.author.fail(error, out, outcome_unknown=outcome_unknown)
+            put.fail(error, out, outcome_unknown=outcome_unknown)
         self.proceed(out)
 
     def changed_elsewhere(self, cursor: Cursor | None, out: Effects[C]) -> None:

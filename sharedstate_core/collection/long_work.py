@@ -154,7 +154,7 @@ class LongWork(Viewing[C]):
         except RequestError as error:
             self.operation = self._work = None
             self._bring_up((self._queue.waiting[0].author.reader,), out)
-            self._queue.fail_head(error, out, self.cursor)
+            self._queue.refuse_head(error, out, self.cursor)
             self.proceed(out)
         except LocalProtocolError as error:
             assert isinstance(operation, Load)  # noqa: S101  (for the type checker)

@@ -119,16 +119,15 @@ class Queue(Generic[C]):
                     if not checks.admit(head):
                         break
                 except RequestError as error:
-                    size += work
                     bring_up((head.author.reader,), out)
-                    self.fail_head(error, out, None if replica is None else replica.cursor)
+                    cursor = None if replica is None else replica.cursor
+                    size += work * self.refuse_head(error, out, cursor)
                     continue
-            if quota is not None:
+            if quota is not None and head.refusal is None:
                 if _has_to_wait(head, puts):
                     break
                 if problem := quota.refusal(write_at(head.stored, out.time).update):
-                    size += work
-                    self.fail_head(RequestError("too_large", problem), out)
+                    size += work * self.refuse_head(RequestError("too_large", problem), out)
                     continue
             self.take()
             puts.append(head)
@@ -157,6 +156,9 @@ class Queue(Generic[C]):
         outcomes = result.outcomes
         if any(put.checked for put in puts):
             puts, outcomes = self._check_again(puts, outcomes)
+        for put, outcome in zip(puts, outcomes, strict=True):
+            if put.numbered is not None:
+                put.settled(outcome)
         return [
             Settled(put.author, put.write.update.touched, outcome, Cursor(epoch, outcome.version))
             for put, outcome in zip(puts, outcomes, strict=True)
@@ -235,6 +237,16 @@ class Queue(Generic[C]):
             if self.waiting:
                 self.fail_head(error, out)
 
+    def refuse_head(
+        self, error: RequestError, out: list[Effect[C]], cursor: Cursor | None = None
+    ) -> bool:
+        """Refuse the head of the queue, or leave it to storage if it may be there; return whether it is refused."""
+        head = self.waiting[0]
+        if isinstance(head, Put) and head.refuse(error):
+            return False
+        self.fail_head(error, out, cursor)
+        return True
+
     def fail_head(
         self, error: RequestError, out: list[Effect[C]], cursor: Cursor | None = None
     ) -> None:
@@ -243,7 +255,9 @@ class Queue(Generic[C]):
         self.take()
         if isinstance(head, Put):
             self._forget((head,))
-        head.author.fail(error, out, cursor)
+            head.fail(error, out, cursor)
+        else:
+            head.author.fail(error, out, cursor)
 
     def _forget(self, requests: Sequence[QueuedRequest[C]]) -> None:
         """Stop counting requests that were taken out as pending."""
@@ -257,7 +271,7 @@ class Queue(Generic[C]):
 
 def _has_to_wait(head: Put[C], puts: Sequence[Put[C]]) -> bool:
     """Return whether the size of what an update leads to cannot be told yet, beside those taken before it."""
-    if puts and (puts[-1].stored.condition or head.stored.condition):
+    if puts and any(put.again or put.stored.condition for put in (puts[-1], head)):
         return True  # what is stored then depends on its outcome
     if len(head.stored.update.patch) <= CHECKED_AT_ONCE:
         return False
@@ -267,6 +281,8 @@ def _has_to_wait(head: Put[C], puts: Sequence[Put[C]]) -> bool:
 
 def _writes(puts: Sequence[Put[C]], out: Effects[C]) -> list[Write]:
     """Return what storage is asked for; members that become the time of the commit have that value."""
+    if any(put.numbered is not None for put in puts):
+        return [put.stored_at(out.time) for put in puts]
     writes = [put.checked or put.write for put in puts]
     if not any(write.update.patch for write in writes):
         return writes

@@ -43,6 +43,7 @@ class Driver(Generic[P]):
         limits: bounds on what a peer may ask for; None for the defaults.
         access: who has to sign in; None if nobody does. With it, the host has to `authenticate`.
         patchable: names of the services whose storage carries out patches: see `Server`.
+        resendable: names of the services whose storage keeps receipts: see `Server`.
 
     Attributes:
         server: the core, for inspection only: call none of its inputs.
@@ -56,8 +57,11 @@ class Driver(Generic[P]):
         access: Access | None = None,
         *,
         patchable: Names[str] = (),
+        resendable: Names[str] = (),
     ) -> None:
-        self.server: Server[P] = Server(services, limits, access, patchable=patchable)
+        self.server: Server[P] = Server(
+            services, limits, access, patchable=patchable, resendable=resendable
+        )
         self._host = host
         self._operations: Operations[P] = Operations(self.server)
         self._performer: Performer[P] = Performer(host, self._start, self._tell)

@@ -58,7 +58,14 @@ class Caller(Struct, Generic[C], eq=False):
             return
         self._answer(Answer(self.author, page.names, more=page.more), out)
 
-    def acknowledge(self, touched: int, cursor: Cursor, out: list[Effect[C]]) -> None:
+    def acknowledge(
+        self,
+        touched: int,
+        cursor: Cursor,
+        out: list[Effect[C]],
+        *,
+        duplicate: bool = False,  # noqa: ARG002 (it has no number)
+    ) -> None:
         """Report that an update naming `touched` ids is stored; `cursor` is the state after it."""
         self._answer(Answer(self.author, touched, cursor), out)
 

@@ -68,9 +68,14 @@ class Request(Struct, Generic[C], eq=False):
         message = encode.encode_names_reply(self.cmd, self.tunnel, page.text, more=page.more)
         self.reader.answer(message, self.length, out)
 
-    def acknowledge(self, touched: int, cursor: Cursor, out: list[Effect[C]]) -> None:
+    def acknowledge(
+        self, touched: int, cursor: Cursor, out: list[Effect[C]], *, duplicate: bool = False
+    ) -> None:
         """Answer that an update is committed; `cursor` is the state after it."""
-        message = encode.encode_reply(self.cmd, self.tunnel, touched, cursor)
+        if duplicate:
+            message = encode.encode_duplicate(self.cmd, self.tunnel, touched, cursor)
+        else:
+            message = encode.encode_reply(self.cmd, self.tunnel, touched, cursor)
         self.reader.answer(message, self.length, out)
 
     def fail(

@@ -13,8 +13,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, Literal
 
 from msgspec import UNSET, Raw
+from msgspec.structs import replace
 
 from sharedstate_core.collection.author import abandon
+from sharedstate_core.collection.numbers import Numbered
 from sharedstate_core.collection.reader import Deferred
 from sharedstate_core.collection.waiting_requests import Get, Put, QueuedRequest, put_size
 from sharedstate_core.decisions.delivery import DELIVERY
@@ -25,6 +27,7 @@ from sharedstate_core.identity import public_id
 from sharedstate_core.names import Paging
 from sharedstate_core.paths import CollectionPath, split_path
 from sharedstate_core.peer.request import Request
+from sharedstate_core.storage import Operation
 from sharedstate_core.wire.decode import (
     RequestMessage,
     decode_paging,
@@ -144,17 +147,36 @@ class Dispatcher(Generic[C]):
         request.succeed(self._identities.users.kick(user), out)
 
     def _put(self, path: CollectionPath, arg: Raw, request: Request[C], out: Effects[C]) -> None:
-        if self._limits.updates_burst:
-            self.update_rate.take(request.reader, out.now)
-        permit = None
-        if self.rights.are_limited:
-            permit = self.rights.permit(request.reader, path)
-        self._registry.admit(path)
-        write, places = decode_write(arg, self._limits.current)
+        registry, session = self._registry, request.reader
+        permit = refusal = is_full = None
+        try:
+            if self._limits.updates_burst:
+                self.update_rate.take(session, out.now)
+            if self.rights.are_limited:
+                permit = self.rights.permit(session, path)
+        except RequestError as error:
+            refusal = error
+        try:
+            registry.admit(path)
+        except RequestError as error:
+            is_full = error
+        problem = refusal or is_full
+        if problem is not None and (session.id is None or path.service not in registry.resendable):
+            raise problem
+        write, places, number, again = decode_write(arg, self._limits.current)
         if write.update.patch:
-            self._registry.check_patches(path.service, is_clock_set=out.time is not None)
+            registry.check_patches(path.service, is_clock_set=out.time is not None)
         size = put_size(write, len(arg) + len(request.tunnel))
-        self.take_in(path, Put(request, write, size, permit, places), out)
+        put = Put(request, write, size, permit, places)
+        if number is not None:
+            registry.check_number(path.service, session.id, is_clock_set=out.time is not None)
+            if session.id is not None and not write.update.is_noop:
+                put.write = replace(write, op=Operation(session.id, number))
+                put.numbered = Numbered(path, registry.refusals, again)
+        if problem is not None and (problem is is_full or is_full or not put.refuse(problem)):
+            put.fail(problem, out)
+        else:
+            self.take_in(path, put, out)
 
     def get(
         self,

@@ -70,8 +70,10 @@ class Identities(Generic[C]):
         issue: Callable[[Proof[C]], int],
         *,
         takes_patches: bool,
+        keeps_receipts: bool,
     ) -> None:
-        self._features = (*FEATURES, "patch") if takes_patches else FEATURES
+        optional = {"patch": takes_patches, "op": keeps_receipts}
+        self._features = (*FEATURES, *[name for name, is_there in optional.items() if is_there])
         self._live = live
         self._limits = limits
         self._clock = clock

@@ -34,6 +34,7 @@ class Inputs(Generic[C]):
         limits: Limits | None,
         access: Access | None,
         patchable: Names[str],
+        resendable: Names[str],
         close_all: Callable[[Effects[C]], None],
     ) -> None:
         if limits is not None:
@@ -46,8 +47,11 @@ class Inputs(Generic[C]):
         taking = frozenset(service_names(patchable))
         if not taking <= set(names):
             raise ValueError(f"patchable: expected some of {', '.join(names)}, found {taking}")
+        keeping = frozenset(service_names(resendable))
+        if not keeping <= set(names):
+            raise ValueError(f"resendable: expected some of {', '.join(names)}, found {keeping}")
         self._clock = WallClock()
-        self._registry: Registry[C] = Registry(names, taking, self._limits, self.counters)
+        self._registry: Registry[C] = Registry(names, taking, keeping, self._limits, self.counters)
         self._tickets = self._registry.tickets
         self._listings: Listings[C] = Listings(
             names, self._limits, self._tickets, self._registry.pending
@@ -55,7 +59,12 @@ class Inputs(Generic[C]):
         live = LiveAccess(access)
         self._rights: Rights[C] = Rights(live, self._registry, self._clock)
         self._identities: Identities[C] = Identities(
-            live, self._limits, self._clock, self._tickets.issue, takes_patches=bool(taking)
+            live,
+            self._limits,
+            self._clock,
+            self._tickets.issue,
+            takes_patches=bool(taking),
+            keeps_receipts=bool(keeping),
         )
         self._dispatcher = Dispatcher(
             self._registry,

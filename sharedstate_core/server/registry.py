@@ -17,6 +17,7 @@ from sharedstate_core.collection.acknowledgements import answer_author
 from sharedstate_core.collection.collection import Collection
 from sharedstate_core.collection.collection_host import DEADLINES
 from sharedstate_core.collection.content import COLLECTION_BYTES
+from sharedstate_core.collection.numbers import Refusals
 from sharedstate_core.collection.permit import RulesVersion
 from sharedstate_core.effects import C, Effects
 from sharedstate_core.errors import RequestError, bad_update
@@ -53,6 +54,8 @@ class Registry(Generic[C]):
     Attributes:
         services: names of the services.
         patchable: those that take patches.
+        resendable: those that take updates which are sent again.
+        refusals: of updates that may be sent again.
         live_limits: the server's limits.
         tickets: the tickets of the storage operations under way.
         pending: memory taken by updates that wait for storage.
@@ -67,11 +70,14 @@ class Registry(Generic[C]):
         self,
         services: Names[str],
         patchable: frozenset[str],
+        resendable: frozenset[str],
         limits: LiveLimits,
         counters: Counters,
     ) -> None:
         self.services = tuple(services)
         self.patchable = patchable
+        self.resendable = resendable
+        self.refusals = Refusals()
         self.live_limits = limits
         self.counters = counters
         self.tickets: Tickets[C] = Tickets()
@@ -178,6 +184,19 @@ class Registry(Generic[C]):
         if service not in self.patchable:
             problem = f"the storage of the service {service!r} takes no patches; insert whole items"
             raise bad_update("patch", problem)
+        if not is_clock_set:
+            raise RequestError("unavailable", "this server's clock is not set")
+
+    def check_number(self, service: str, session: str | None, *, is_clock_set: bool) -> None:
+        """Refuse an update with a number where it could not be told whether it was sent before.
+
+        Raises:
+            RequestError: it is refused.
+        """
+        if service not in self.resendable:
+            raise bad_update("op", f"the storage of the service {service!r} keeps no receipts")
+        if session is None:
+            raise bad_update("op", "its session has no key; PUT /session with one first")
         if not is_clock_set:
             raise RequestError("unavailable", "this server's clock is not set")
 

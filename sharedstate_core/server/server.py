@@ -42,6 +42,8 @@ class Server(StorageInputs[C], IdentityInputs[C], TypedInputs[C]):
         access: who has to sign in; None if nobody does, and everybody may do everything.
         patchable: names of the services whose storage carries out patches: it calls `updates.resolve` within the
             transaction of a Commit. The others refuse patches.
+        resendable: names of the services whose storage keeps receipts: it decides with `receipts.Receipts` within the
+            transaction of a Commit. The others refuse updates with a number.
 
     Attributes:
         counters: what it has done so far.
@@ -49,7 +51,7 @@ class Server(StorageInputs[C], IdentityInputs[C], TypedInputs[C]):
     Raises:
         TypeError: `services` is a single str or contains anything but str, or `limits` or `access` is not
             what it should be.
-        ValueError: a name cannot be a path segment, or `patchable` names no service.
+        ValueError: a name cannot be a path segment, or `patchable` or `resendable` names no service.
     """
 
     def __init__(
@@ -59,8 +61,9 @@ class Server(StorageInputs[C], IdentityInputs[C], TypedInputs[C]):
         access: Access | None = None,
         *,
         patchable: Names[str] = (),
+        resendable: Names[str] = (),
     ) -> None:
-        super().__init__(services, limits, access, patchable, self._close_all)
+        super().__init__(services, limits, access, patchable, resendable, self._close_all)
         self._unsent: UnsentBytes[Session[C]] = UnsentBytes(self._limits)
 
     @property

@@ -92,7 +92,11 @@ class Steps:
     def _server(self) -> Server[Connection]:
         """Return a new server, whose wall clock shows the same as the monotonic one."""
         server: Server[Connection] = Server(
-            self._services, self.limits, self._access, patchable=self._services
+            self._services,
+            self.limits,
+            self._access,
+            patchable=self._services,
+            resendable=self._services,
         )
         server.set_clock(self.now, self.now)
         return server

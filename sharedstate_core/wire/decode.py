@@ -15,6 +15,7 @@ from sharedstate_core.errors import RequestError, bad_update
 from sharedstate_core.json_faults import decoder_fault
 from sharedstate_core.names import Paging
 from sharedstate_core.paths import MAX_SEGMENT_BYTES
+from sharedstate_core.results import MAX_VERSION
 from sharedstate_core.storage import Condition, Cursor, Write
 from sharedstate_core.updates import Update
 
@@ -72,10 +73,14 @@ class WriteMessage(NamedTuple):
     Attributes:
         write: what is asked for.
         places: of its ids; None if they stand in this order, each once.
+        number: which of its session's updates it is; None if it does not say.
+        again: whether it may have been sent before.
     """
 
     write: Write
     places: Places | None = None
+    number: int | None = None
+    again: bool = False
 
 
 class _Head(Struct):
@@ -97,6 +102,8 @@ class _Update(Struct):
     reset: bool = False
     condition: _If | None = msgspec.field(name="if", default=None)
     patch: list[Raw] = []
+    op: int | None = None
+    again: bool = False
 
 
 class _Paging(Struct):
@@ -190,9 +197,19 @@ def decode_write(arg: Raw, limits: Limits) -> WriteMessage:
     update = Update(remove, insert, message.reset, patch)
     wanted = message.condition
     write = Write(update, None if wanted is None else _condition(wanted, limits))
-    if update.listed == len(message.insert) + len(message.remove) + len(patch):
-        return WriteMessage(write)
-    return WriteMessage(write, _places(message))
+    _check_number(message)
+    places = None
+    if update.listed != len(message.insert) + len(message.remove) + len(patch):
+        places = _places(message)
+    return WriteMessage(write, places, message.op, message.again)
+
+
+def _check_number(message: _Update) -> None:
+    if message.op is None:
+        if message.again:
+            raise bad_update("again", "only an update with a number, `op`, can be sent again")
+    elif not 1 <= message.op <= MAX_VERSION:
+        raise bad_update("op", f"expected a whole number from 1 to {MAX_VERSION}")
 
 
 def _places(message: _Update) -> Places:

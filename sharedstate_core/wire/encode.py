@@ -46,6 +46,7 @@ class _Reply(Struct, tag_field="type", tag="REPLY"):
     error: Error | UnsetType = UNSET
     errors: list[tuple[str, Error] | tuple[str, Error, str]] | UnsetType = UNSET
     more: bool | UnsetType = UNSET
+    duplicate: bool | UnsetType = UNSET
 
 
 NO_NAMES: Final = Items((b"[]",), 2)
@@ -74,6 +75,12 @@ def encode_reply(cmd: str | Raw, tunnel: Raw, data: object, cursor: Cursor | Non
     if cursor is None:
         return _encode(_Reply(cmd, tunnel, True, data))
     return _encode(_Reply(cmd, tunnel, True, data, cursor.epoch, cursor.version))
+
+
+def encode_duplicate(cmd: str | Raw, tunnel: Raw, touched: int, cursor: Cursor) -> bytes:
+    """Return the reply to an update that was stored before it was sent again."""
+    reply = _Reply(cmd, tunnel, True, touched, cursor.epoch, cursor.version, duplicate=True)
+    return _encode(reply)
 
 
 def encode_names_reply(cmd: str | Raw, tunnel: Raw, names: Items, *, more: bool) -> Message:

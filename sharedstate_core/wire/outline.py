@@ -34,6 +34,8 @@ class _Update(Struct, omit_defaults=True):
     reset: Raw = _NOTHING
     condition: Raw = msgspec.field(name="if", default=_NOTHING)
     patch: Raw = _NOTHING
+    op: Raw = _NOTHING
+    again: Raw = _NOTHING
 
 
 class _Condition(Struct, omit_defaults=True):

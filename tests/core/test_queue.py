@@ -35,7 +35,7 @@ class Asker:
         self.reader = reader
         self.size = 10
 
-    def fail(self, *_: object) -> None:
+    def fail(self, *_: object, **__: object) -> None:
         """Hear of a failure."""
 
 

@@ -29,7 +29,7 @@ def test_what_a_server_says_of_itself() -> None:
     [put, get] = [world.clients[0].ask(cmd, "/session") for cmd in ("PUT", "GET")]
     world.settle()
     assert data(put) == data(get)
-    assert data(put)["features"] == ["session", "where", "last", "fields", "patch"]
+    assert data(put)["features"] == ["session", "where", "last", "fields", "patch", "op"]
     assert data(put)["limits"]["items"] == 7
     assert data(put)["limits"]["unanswered"] == 9
     assert (data(put)["id"], data(put)["user"], data(put)["expires"]) == (None, None, None)

@@ -29,10 +29,13 @@ LIMITS: Final = Limits()
 
 def test_the_conversation() -> None:
     """Word for word, with one store: a connection goes on from block to block, until another one is announced."""
-    store, server = MemoryStore("k3Jx"), Server[str](["items"], patchable=["items"])
+    store, server = (
+        MemoryStore("k3Jx"),
+        Server[str](["items"], patchable=["items"], resendable=["items"]),
+    )
     server.set_clock(1764400000.0, 0.0)
     connections = PAGE.split("<!-- another connection -->")
-    assert len(connections) == 4
+    assert len(connections) == 5
     for number, text in enumerate(connections):
         connection = f"connection {number}"
         server.connection_opened(connection)

@@ -79,6 +79,8 @@ RANGES: Final[dict[str, _Range]] = {
     "scanned_views": _Range(1, 100_000),
     "last": _Range(1, 100_000),
     "tombstones": _Range(0, 10_000_000),
+    "ops": _Range(1, 10_000_000),
+    "ops_seconds": _Range(60, 31_536_000, whole=False),
     "part_bytes": _Range(1024, 1 << 30),
     "turn_items": _Range(10, 1_000_000),
     "drain_seconds": _Range(1, 3600, whole=False),

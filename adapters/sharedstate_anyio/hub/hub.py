@@ -15,7 +15,7 @@ from sharedstate_anyio.net.gate import Gate
 from sharedstate_anyio.websocket.broadcaster import Broadcaster
 from sharedstate_anyio.websocket.fair_turns import FairTurns
 from sharedstate_anyio.websocket.partial_messages import PartialMessages
-from sharedstate_backends.perform import patchable
+from sharedstate_backends.perform import patchable, resendable
 from sharedstate_backends.timed_host import TimedHost
 from sharedstate_core.driver import BroadcastingHost, Driver
 
@@ -68,6 +68,7 @@ class Hub(TimedHost[Peer], BroadcastingHost[Peer]):
             live.now.limits,
             live.now.access,
             patchable=patchable(backends),
+            resendable=resendable(backends),
         )
         partial_messages = PartialMessages(live)
         self.shared = Shared(

@@ -1,8 +1,10 @@
-"""Pruning: storage forgets collections that are empty and that nobody here uses."""
+"""Pruning: storage forgets receipts that are old, and collections that are empty and that nobody here uses."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Container
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -11,6 +13,8 @@ from sharedstate_backends import StorageError
 from sharedstate_core import CollectionPath
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from sharedstate_anyio.logs.repeated_errors import RepeatedErrors
     from sharedstate_anyio.storage.instrumented import InstrumentedBackend
     from sharedstate_core.driver import Driver
@@ -42,14 +46,23 @@ async def prune_forever(
     while True:
         await anyio.sleep(PRUNE_SECONDS)
         try:
-            more = True
-            while more:
-                more = await backend.prune(service, in_use)
-                await anyio.sleep(STEP_SECONDS)
+            await _go_on(partial(_forget_receipts, driver, backend))
+            await _go_on(partial(backend.prune, service, in_use))
         except Exception as error:  # noqa: BLE001  (whatever a plugin raises)
             trace = None if isinstance(error, StorageError) else error
-            text = (
-                f"service {service}: cannot forget empty collections: {error}; trying again later"
-            )
+            text = f"service {service}: cannot forget what is not needed any more: {error}; trying again later"
             fields = {"event": "prune_failed", "service": service}
             errors.report(("prune", service, type(error)), text, trace, fields)
+
+
+async def _go_on(step: Callable[[], Awaitable[bool]]) -> None:
+    """Take such steps until there is nothing more to do."""
+    more = True
+    while more:
+        more = await step()
+        await anyio.sleep(STEP_SECONDS)
+
+
+async def _forget_receipts(driver: Driver[Peer], backend: InstrumentedBackend) -> bool:
+    limits = driver.server.limits
+    return await backend.forget_receipts(int(time.time() - limits.ops_seconds), limits.ops)

@@ -16,7 +16,14 @@ from .epochs import Epochs
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Container, Mapping, Sequence
 
-    from sharedstate_backends import Backend, Doubting, ListingApps, ListingPages, Pruning
+    from sharedstate_backends import (
+        Backend,
+        Doubting,
+        KeepingReceipts,
+        ListingApps,
+        ListingPages,
+        Pruning,
+    )
     from sharedstate_core import CollectionPath, CommitResult, Cursor, Loaded, Write
 
 BOUNDS: Final = (
@@ -74,6 +81,11 @@ class InstrumentedBackend:
     def takes_patches(self) -> bool:
         """See `Patching`."""
         return getattr(self._backend, "takes_patches", False) is True
+
+    @property
+    def keeps_receipts(self) -> bool:
+        """See `KeepingReceipts`."""
+        return getattr(self._backend, "keeps_receipts", False) is True
 
     async def open(self) -> None:
         """Open it."""
@@ -141,6 +153,17 @@ class InstrumentedBackend:
         try:
             pruning = cast("Pruning", self._backend).prune(service, used)
             return await contract_checks.call(pruning, "prune") is True
+        except Exception:
+            self._failed("prune")
+            raise
+
+    async def forget_receipts(self, before: int, most: int) -> bool:
+        """Let the store forget receipts, if it keeps any; return whether there is more to do."""
+        if not hasattr(self._backend, "forget_receipts"):
+            return False
+        try:
+            forgetting = cast("KeepingReceipts", self._backend).forget_receipts(before, most)
+            return await contract_checks.call(forgetting, "forget_receipts") is True
         except Exception:
             self._failed("prune")
             raise

@@ -69,7 +69,7 @@ def converted(row: OldRow, place: int) -> NewItem:
     text = column_text(row.data, "data").encode()
     try:
         msgspec.json.decode(text, type=msgspec.Raw)  # exactly one value
-        write, _ = decode_write(msgspec.Raw(b'{"insert":[%b]}' % text), _LIMITS)
+        write = decode_write(msgspec.Raw(b'{"insert":[%b]}' % text), _LIMITS).write
     except RequestError as error:
         raise UnfitError(f"data: {error.message.removeprefix('insert[0]').lstrip('.: ')}") from None
     except (msgspec.DecodeError, RecursionError) as error:
