@@ -81,7 +81,9 @@ async def test_a_herd_is_taken_by_turns() -> None:
                     await peer.send(data)
                 for peer in herd:
                     for _ in range(answers):
-                        assert (await peer.frame()).opcode == frames.TEXT
+                        while (frame := await peer.frame()).opcode == frames.PING:
+                            pass  # a busy machine takes its time
+                        assert frame.opcode == frames.TEXT
                 counted[what] = max(turns)
 
             herd = [await stack.enter_async_context(open_peer(server.port)) for _ in range(HERD)]
