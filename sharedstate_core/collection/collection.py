@@ -96,7 +96,7 @@ class Collection(LongWork[C]):
             self._subscribers.await_content(subscription, claimed)
             return ()
         view, cursor = self._view_of(subscription, replica), subscription.cursor
-        if view is not None and self._has_passed(subscription, view):
+        if view is not None and self._has_to_move(subscription, view):
             self._move(view, replica, out)
         source, notices = (replica, self._notices) if view is None else (view, view.notices)
         if notices.takes_turns(source, subscription.audience.parts, subscription.base):

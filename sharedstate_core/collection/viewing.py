@@ -150,10 +150,15 @@ class Viewing(CollectionState[C]):
         if view is not None and not self._all_views().has(view):
             view.notices.clear()
 
-    def _has_passed(self, subscription: Subscription[C], view: View) -> bool:
-        """Return whether a subscriber knows a later state of the collection than that of the view."""
+    def _has_to_move(self, subscription: Subscription[C], view: View) -> bool:
+        """Return whether a subscriber cannot be told of an earlier state than that of the collection.
+
+        It knows a later one than that of the view, or is told what the collection knows, which is about its own.
+        """
         cursor = subscription.cursor
-        return cursor is not None and view.is_passed_by(cursor)
+        if cursor is None:
+            return False
+        return view.is_passed_by(cursor) or view.leans_on_collection(cursor)
 
     # --- telling ----------------------------------------------------------------------------------
 

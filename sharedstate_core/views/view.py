@@ -137,6 +137,10 @@ class View:
         here, content = self.cursor, self._content
         return here.epoch == cursor.epoch and here.version < cursor.version <= content.version
 
+    def leans_on_collection(self, cursor: Cursor) -> bool:
+        """Return whether what has changed since a state is not remembered, and what the collection knows is told."""
+        return self.reaches(cursor) and not self._knows(cursor.version)
+
     @property
     def has_more(self) -> bool:
         """Whether there are older items than those it shows, once it has been asked for everything."""
