@@ -226,7 +226,7 @@ class Collection(LongWork[C]):
         somebody_waits = bool(self._waiting.behind)
         waits_for_text = somebody_waits and self._waiting.first_for_text() is not None
         if asked == "read" or waits_for_text:
-            unencoded = self._lets_by(head) or self.unencoded() is not None
+            unencoded = self.unencoded() is not None
             if waits_for_text and not unencoded:
                 self._host.take_turns(self)  # for those who need not wait any more
         return COLLECTION_STEP.decide[

@@ -7,9 +7,7 @@ The rules:
 3. Whoever waits for something that takes turns to encode waits as for content.
 4. Subscribers in many groups are told by turns, with nothing new before all have been told; answers wait for that.
 5. A large update is checked on what is in memory, which stays as it is.
-6. Between two reads that take turns to encode, all that others have asked for meanwhile has its turn, however many of
-   them wait, and whoever asked first.
-7. While a large commit is applied, what there is in memory is no state: nobody is shown it.
+6. While a large commit is applied, what there is in memory is no state: nobody is shown it.
 """
 
 from __future__ import annotations
@@ -36,7 +34,7 @@ if TYPE_CHECKING:
 
     from .collection_host import CollectionHost
     from .reader import Reader
-    from .waiting_requests import Put, QueuedRequest
+    from .waiting_requests import Put
 
 
 class LongWork(Viewing[C]):
@@ -242,25 +240,8 @@ class LongWork(Viewing[C]):
                 return
             left -= first.effort * self._waiting.wake_first(max(1, left // first.effort))
 
-    def _lets_by(self, head: QueuedRequest[C] | None) -> bool:
-        """Return whether a read is known to take turns, and lets others go first."""
-        if not isinstance(head, Get) or self._content.replica is None:
-            return False
-        return -1 < head.let_by < self._queue.long_reads
-
     def _encode(self, out: Effects[C]) -> None:
-        """Begin to encode what somebody waits for, or let others go first."""
-        replica, queue = self._content.replica, self._queue
-        assert replica is not None  # noqa: S101  (for the type checker)
-        if self._unencoded_of_first(replica) is None:
-            head = queue.waiting[0]
-            assert isinstance(head, Get)  # noqa: S101  (it is what takes turns)
-            if head.let_by < queue.long_reads:
-                if queue.let_by(head):
-                    self._end_read(head)
-                return
-            queue.long_reads += 1
-            head.let_by = queue.long_reads
+        """Begin to encode what somebody waits for."""
         wanted = self.unencoded()
         assert wanted is not None  # noqa: S101  (that is why it is the next step)
         source, notices, in_parts, cursor = wanted

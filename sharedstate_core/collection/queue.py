@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from itertools import islice
 from typing import TYPE_CHECKING, Final, Generic
 
 from sharedstate_core.effects import C, Effect, Effects
@@ -30,10 +29,6 @@ GROUP_BYTES: Final = 1024 * 1024
 """Memory of the updates of one commit, unless it has a single one."""
 
 
-LOOKED_AT: Final = 300
-"""Requests among which those of another reader are looked for: more than one connection may have."""
-
-
 class Queue(Generic[C]):
     """The updates and reads that wait.
 
@@ -42,7 +37,6 @@ class Queue(Generic[C]):
 
     Attributes:
         waiting: all of them, in order of arrival; behind the head there may be some that were taken out.
-        long_reads: how many reads have begun that take turns.
         is_commit_large: whether to apply the commit under way is too much for one turn.
     """
 
@@ -50,7 +44,6 @@ class Queue(Generic[C]):
         self._pending = pending
         self._committing: Sequence[Put[C]] = ()
         self.waiting: deque[QueuedRequest[C]] = deque()
-        self.long_reads = 0
         self.is_commit_large = False
         # The rest is there from when a reader's requests are first taken out until the queue is empty.
         self._of: dict[Reader[C] | None, deque[QueuedRequest[C]]] | None = None
@@ -190,17 +183,7 @@ class Queue(Generic[C]):
             self._of.setdefault(put.author.reader, deque()).appendleft(put)
         self._pending.bytes += put.size
 
-    def let_by(self, read: Get[C]) -> bool:
-        """Let the reader of the read at the head wait behind all others; return whether there are any."""
-        reader = read.author.reader
-        read.let_by = self.long_reads
-        if not any(each.author.reader is not reader for each in islice(self.waiting, LOOKED_AT)):
-            return False
-        for request in self.take_of(reader):
-            self.append(request)
-        return True
-
-    def take_of(self, reader: Reader[C] | None) -> Sequence[QueuedRequest[C]]:
+    def take_of(self, reader: Reader[C]) -> Sequence[QueuedRequest[C]]:
         """Remove and return the requests of this reader, without looking at those of others more than once."""
         if self._of is None:
             self._of = {}

@@ -168,13 +168,11 @@ class Get(Struct, Generic[C], eq=False):
         author: who asks for it.
         definition: returns what the author is shown, at any moment; None for the whole collection.
         view: what shows that, once it has been looked into: if the read is put off, that was not in vain.
-        let_by: how many long reads had begun when it let go first what others had asked for; -1 if it has not.
     """
 
     author: Author[C]
     definition: Callable[[], Definition | None] = nothing_else
     view: View | None = None
-    let_by: int = -1
 
     @property
     def looks(self) -> bool:

@@ -261,3 +261,22 @@ def test_an_answer_that_was_deferred_waits_while_the_views_take_in_a_later_commi
         ("subscribe", 1, "", Shape(2)),
     ]
     play(ViewWorld(limits, has_rules=True, tombstones=0), steps)
+
+
+def test_what_the_collection_knows_is_about_its_own_state() -> None:
+    """A view that has forgotten what changed is told of as the collection is, not as it was when the view changed."""
+    limits = Limits(turn_items=1, tombstones=5, part_bytes=20, encoded_bytes=1_000)
+    tagged = {"id": "g", "room": 2, "n": 1, "tags": ["x"]}
+    steps: list[Any] = [
+        ("sign_in", 0, {"id": "u", "admin": False, "room": 1}),
+        ("sign_in", 2, {"id": "u", "admin": False, "room": 2}),
+        ("subscribe", 2, "w", Shape(5, None, ("room",))),
+        ("subscribe", 2, "", Shape(5, None, ("room",))),
+        ("subscribe", 0, "", Shape(1, 4, ("room",))),
+        ("reload", "users"),
+        ("settle",),
+        ("put", 0, {"remove": [], "insert": [tagged, {"id": "f", "n": 0}], "reset": False}),
+        ("put", 2, insert(("b", 1), ("c", 0))),
+        ("cut", 2),
+    ]
+    play(ViewWorld(limits, has_rules=True, tombstones=3), steps)
